@@ -1,0 +1,147 @@
+"""What the checkpoint says about a plan and a run: the tally, the rejects, the rows in doubt."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from etl.checkpoint.staging import cells_of
+from etl.checkpoint.store import Checkpoint
+from etl.flow import LINK_KINDS, Problem, Reject, Tally, key_text
+
+#: The fate that a row's state amounts to at the end of a run.
+_FATE = {
+    "planned": "not_tried",
+    "parked": "parked",
+    "in_flight": "unresolved",
+    "unknown": "unresolved",
+    "unresolved": "unresolved",
+    "rejected": "rejected",
+}
+
+
+class Open(NamedTuple):
+    """A row whose fate is not known, or that waits."""
+
+    path: str
+    line: int
+    key: str
+    type: str
+    time_ms: int
+    state: str
+    reason: str
+
+
+def tally(checkpoint: Checkpoint, plan: int, run: int | None) -> Tally:
+    """The fates of the plan's rows as of now; `read` is left at 0 for whoever counted. Without a run, nothing is new."""
+    t = Tally()
+    inputs = "(SELECT id FROM input WHERE plan = ?)"
+    t.already = checkpoint.one("SELECT already FROM plan WHERE id = ?", plan)
+    t.changed = checkpoint.one("SELECT changed FROM plan WHERE id = ?", plan)
+    for state, mine, rows in checkpoint.rows(
+        f"SELECT state, run IS ?, count(*) FROM row WHERE input IN {inputs} GROUP BY 1, 2",
+        run,
+        plan,  # noqa: S608
+    ):
+        fate = ("created" if mine else "already") if state == "created" else _FATE[state]
+        setattr(t, fate, getattr(t, fate) + rows)
+    t.skipped_by = _grouped(
+        checkpoint,
+        f"SELECT reason, sum(rows) FROM skipped WHERE input IN {inputs} GROUP BY 1",
+        plan,  # noqa: S608
+    )
+    t.skipped = sum(t.skipped_by.values())
+    t.rejected += checkpoint.one(f"SELECT count(*) FROM reject WHERE input IN {inputs}", plan)  # noqa: S608
+    t.rejected_by = _grouped(
+        checkpoint,
+        f"SELECT json_extract(problems, '$[0][0]'), count(*) FROM reject WHERE input IN {inputs} GROUP BY 1",  # noqa: S608
+        plan,
+    )
+    refused = checkpoint.one(f"SELECT count(*) FROM row WHERE state = 'rejected' AND input IN {inputs}", plan)  # noqa: S608
+    if refused:
+        t.rejected_by["refused"] = refused
+    if run is not None:
+        t.by_type = _grouped(
+            checkpoint, "SELECT type, count(*) FROM row WHERE state = 'created' AND run = ? GROUP BY 1", run
+        )
+        t.links = _link_counts(checkpoint, run)
+        t.carried = _carried(checkpoint, plan, run)
+    return t
+
+
+def planned_by_type(checkpoint: Checkpoint, plan: int) -> tuple[dict[str, int], dict[str, int]]:
+    """What a run of this plan would create: engagements by type, links by kind."""
+    where = "state = 'planned' AND input IN (SELECT id FROM input WHERE plan = ?)"
+    types = _grouped(checkpoint, f"SELECT type, count(*) FROM row WHERE {where} GROUP BY 1", plan)  # noqa: S608
+    return types, _count_links(checkpoint.rows(f"SELECT links, count(*) FROM row WHERE {where} GROUP BY 1", plan))  # noqa: S608
+
+
+def rows_read(checkpoint: Checkpoint, plan: int) -> int:
+    """How many rows the reader counted in the plan's inputs."""
+    return checkpoint.one("SELECT sum(read) FROM input WHERE plan = ?", plan)
+
+
+def inputs(checkpoint: Checkpoint, plan: int) -> list[tuple[int, str, list[str]]]:
+    """The plan's inputs: number, path and header."""
+    found = checkpoint.rows("SELECT id, path, header FROM input WHERE plan = ? ORDER BY id", plan)
+    return [(number, path, json.loads(header)) for number, path, header in found]
+
+
+def rejects(checkpoint: Checkpoint, input_: int) -> Iterator[Reject]:
+    """Everything rejected of one input, by half one in the order of the file, then by the account."""
+    sql = "SELECT line, key, problems, cells, raw FROM reject WHERE input = ? ORDER BY line, rowid"
+    for line, key, problems, cells, raw in checkpoint.db.execute(sql, [input_]):
+        yield Reject(line, tuple(Problem(*p) for p in json.loads(problems)), tuple(json.loads(cells)), raw, key or "")
+    sql = "SELECT line, key, reason, segment, pos FROM row WHERE input = ? AND state = 'rejected' ORDER BY segment, pos"
+    table, loaded = None, None
+    for line, key, reason, segment, pos in checkpoint.db.execute(sql, [input_]):
+        if segment != loaded:
+            table, loaded = cells_of(checkpoint.rows("SELECT cells FROM segment WHERE id = ?", segment)[0][0]), segment
+        assert table is not None
+        cells = tuple(table.slice(pos, 1).to_pylist()[0].values())
+        yield Reject(line, (Problem("refused", "", "", reason or ""),), cells, key=key_text(key))
+
+
+def open_rows(checkpoint: Checkpoint, states: tuple[str, ...]) -> Iterator[Open]:
+    """The rows in one of these states, of all inputs."""
+    marks = ", ".join("?" * len(states))
+    sql = f"""SELECT input.path, row.line, row.key, row.type, row.time_ms, row.state, coalesce(row.reason, '')
+        FROM row JOIN input ON input.id = row.input WHERE row.state IN ({marks}) ORDER BY row.id"""  # noqa: S608
+    for path, line, key, *rest in checkpoint.db.execute(sql, states):
+        yield Open(path, line, key_text(key), *rest)
+
+
+def states(checkpoint: Checkpoint) -> dict[str, int]:
+    """All rows the checkpoint holds, by state."""
+    return _grouped(checkpoint, "SELECT state, count(*) FROM row GROUP BY 1 ORDER BY 1")
+
+
+def _carried(checkpoint: Checkpoint, plan: int, run: int) -> dict[str, int]:
+    """Rows of earlier inputs that were open when the run began, and what became of them."""
+    carried = {"rows": checkpoint.one("SELECT carried FROM run WHERE id = ?", run)}
+    for state, rows in checkpoint.rows(
+        """SELECT state, count(*) FROM row WHERE input NOT IN (SELECT id FROM input WHERE plan = ?)
+           AND (state IN ('planned', 'parked', 'in_flight', 'unknown', 'unresolved') OR run = ?) GROUP BY 1""", plan, run
+    ):  # fmt: skip
+        fate = "created" if state == "created" else _FATE[state]
+        carried[fate] = carried.get(fate, 0) + rows
+    return carried
+
+
+def _link_counts(checkpoint: Checkpoint, run: int) -> dict[str, int]:
+    return _count_links(
+        checkpoint.rows("SELECT links, count(*) FROM row WHERE state = 'created' AND run = ? GROUP BY 1", run)
+    )
+
+
+def _count_links(found: list[tuple[str, int]]) -> dict[str, int]:
+    counts = dict.fromkeys(LINK_KINDS, 0)
+    for text, rows in found:
+        for kind, ids in zip(LINK_KINDS, text.split("|")[1:], strict=True):
+            counts[kind] += rows * (ids.count(",") + 1 if ids else 0)
+    return {kind: n for kind, n in counts.items() if n}
+
+
+def _grouped(checkpoint: Checkpoint, sql: str, *values: object) -> dict[str, int]:
+    return {str(name): int(n) for name, n in checkpoint.rows(sql, *values)}

@@ -1,0 +1,78 @@
+"""The tables of the checkpoint, and why each is shaped as it is.
+
+The narrow table `row` holds the state of every row and is what the sender updates; payloads and the cells as read lie
+beside it in `segment`s of some thousand rows, written once, so that a state change never rewrites a payload.
+"""
+
+from __future__ import annotations
+
+FORMAT = 1  #: raised when the tables change; another number is refused
+
+SCHEMA = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+-- one command line that sends
+CREATE TABLE run (
+  id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, plan INTEGER, started_at TEXT NOT NULL, ended_at TEXT,
+  carried INTEGER NOT NULL DEFAULT 0);       -- rows of earlier inputs that were open when it began
+
+-- one pass of half one over some inputs; its rows can be sent once `finished` is 1
+CREATE TABLE plan (
+  id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL, mapping TEXT NOT NULL, started_at TEXT NOT NULL,
+  finished INTEGER NOT NULL DEFAULT 0, sent INTEGER NOT NULL DEFAULT 0,   -- sent: a run came to its end with it
+  already INTEGER NOT NULL DEFAULT 0, changed INTEGER NOT NULL DEFAULT 0);
+
+CREATE TABLE input (
+  id INTEGER PRIMARY KEY, plan INTEGER NOT NULL, path TEXT NOT NULL, header TEXT NOT NULL,   -- header: JSON list
+  read INTEGER NOT NULL DEFAULT 0);
+
+CREATE TABLE skipped (
+  input INTEGER NOT NULL, reason TEXT NOT NULL, rows INTEGER NOT NULL, PRIMARY KEY (input, reason)) WITHOUT ROWID;
+
+-- rows that half one refused; `cells` JSON list as read, `raw` where it could not be cut into cells
+CREATE TABLE reject (
+  input INTEGER NOT NULL, line INTEGER NOT NULL, key BLOB, problems TEXT NOT NULL, cells TEXT NOT NULL, raw TEXT NOT NULL);
+
+-- payloads: JSON lines; cells: an Arrow IPC stream of the rows as read, zstd
+CREATE TABLE segment (id INTEGER PRIMARY KEY, input INTEGER NOT NULL, payloads BLOB, cells BLOB);
+
+CREATE TABLE row (
+  id INTEGER PRIMARY KEY,
+  key BLOB NOT NULL,               -- 16 bytes
+  hash BLOB NOT NULL,              -- 16 bytes over payload and wanted links
+  input INTEGER NOT NULL,          -- the last input that held it
+  line INTEGER NOT NULL,
+  segment INTEGER NOT NULL, pos INTEGER NOT NULL,
+  type TEXT NOT NULL, time_ms INTEGER NOT NULL,
+  state TEXT NOT NULL,             -- flow.State
+  links TEXT NOT NULL,             -- owner|contacts|companies|deals|tickets, ids joined by commas
+  wanted TEXT,                     -- links in words as JSON, while parked
+  attempt INTEGER NOT NULL DEFAULT 0,   -- intents written
+  doubts INTEGER NOT NULL DEFAULT 0,    -- times it became unknown
+  request INTEGER,                 -- the last request that held it
+  run INTEGER,                     -- the run in which it reached its state
+  remote_id TEXT, reason TEXT);
+CREATE UNIQUE INDEX row_key ON row (key);
+CREATE INDEX row_open ON row (state, id) WHERE state <> 'created';
+
+-- rows of the plan at hand that the checkpoint knew before; applied when the plan is finished, so that a plan that
+-- is not has changed nothing
+CREATE TABLE seen (
+  row INTEGER PRIMARY KEY, hash BLOB NOT NULL, input INTEGER NOT NULL, line INTEGER NOT NULL,
+  segment INTEGER NOT NULL, pos INTEGER NOT NULL, type TEXT NOT NULL, time_ms INTEGER NOT NULL,
+  state TEXT NOT NULL, links TEXT NOT NULL, wanted TEXT, reason TEXT);
+
+-- values of `unique` columns of the plan at hand
+CREATE TABLE uniq (name TEXT NOT NULL, hash BLOB NOT NULL, line INTEGER NOT NULL, PRIMARY KEY (name, hash)) WITHOUT ROWID;
+
+CREATE TABLE request (
+  id INTEGER PRIMARY KEY, run INTEGER NOT NULL, wire TEXT NOT NULL, rows INTEGER NOT NULL, sent_at TEXT NOT NULL,
+  answered_at TEXT, verdict TEXT, reason TEXT);
+
+-- what look-ups answered; ids: JSON list. Asked again by each new plan
+CREATE TABLE directory (
+  kind TEXT NOT NULL, by TEXT NOT NULL, value TEXT NOT NULL, ids TEXT NOT NULL, PRIMARY KEY (kind, by, value)) WITHOUT ROWID;
+
+-- every change of a terminal state, and who asked for it
+CREATE TABLE log (at TEXT NOT NULL, run INTEGER, entry TEXT NOT NULL);
+"""

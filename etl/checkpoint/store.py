@@ -1,0 +1,144 @@
+"""The checkpoint file: opened, locked, and bound to one target, portal and namespace.
+
+One SQLite file is the only state there is. WAL with `synchronous=FULL`: a commit that returned survives a power cut.
+One writer at a time, held by a kernel lock that dies with its process.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import RLock
+
+from etl.checkpoint.schema import FORMAT, SCHEMA
+from etl.errors import ConfigError, InputError, StorageError, TryLater
+
+
+class Checkpoint:
+    """An open checkpoint. Its tables are worked on by `staging`, `journal`, `directory` and `counts`."""
+
+    def __init__(self, path: Path, db: sqlite3.Connection, lock: int | None) -> None:
+        self.path = path
+        self.db = db
+        self._lock = lock
+        self._turn = RLock()  # the journal commits in a thread of its own while the loader reads what is due
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """One transaction, durable when the block ends; a failing disk is a `StorageError` and changes nothing."""
+        with self._turn, storage_errors(self.path):
+            self.db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self.db
+                self.db.execute("COMMIT")
+            except BaseException:
+                if self.db.in_transaction:
+                    self.db.execute("ROLLBACK")
+                raise
+
+    def rows(self, sql: str, *values: object) -> list[tuple]:  # type: ignore[type-arg]
+        """All rows of a query."""
+        with self._turn, storage_errors(self.path):
+            return self.db.execute(sql, values).fetchall()
+
+    def one(self, sql: str, *values: object) -> int:
+        """The single number that a query gives; 0 for null or nothing."""
+        found = self.rows(sql, *values)
+        return int(found[0][0] or 0) if found else 0
+
+    def close(self) -> None:
+        """Closes the file and gives up the lock."""
+        self.db.close()
+        if self._lock is not None:
+            os.close(self._lock)
+
+
+def open_checkpoint(path: Path, *, portal: str, namespace: str) -> Checkpoint:
+    """The checkpoint at `path`, made if need be, locked for this process.
+
+    Raises `TryLater` where another process holds it, `ConfigError` where it belongs to another portal or namespace,
+    and `StorageError` where it is damaged or cannot be written.
+    """
+    with storage_errors(path):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = _lock(path)
+        try:
+            db = _connect(path)
+            _create_or_check(db, path, {"format": str(FORMAT), "portal": portal, "namespace": namespace})
+        except BaseException:
+            os.close(lock)
+            raise
+    return Checkpoint(path, db, lock)
+
+
+def peek(path: Path) -> Checkpoint:
+    """The checkpoint at `path` for reading only, without its lock: what `etl status` shows while a run goes on."""
+    if not path.is_file():
+        raise InputError(f"There is no checkpoint at {path}.", hint="`etl run` makes one.")
+    with storage_errors(path):
+        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
+        return Checkpoint(path, db, None)
+
+
+def now() -> str:
+    """The wall clock as text, for people: UTC, to the millisecond. No decision rests on it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """What SQLite or the file system raise, as `StorageError` with what to do."""
+    try:
+        yield
+    except sqlite3.DatabaseError as e:
+        full = "full" in str(e)
+        hint = "Make room and run the same command again." if full else "Nothing more was sent. See the disk's log."
+        raise StorageError(f"The checkpoint {path} failed: {e}.", hint=hint) from e
+    except OSError as e:
+        raise StorageError(f"The checkpoint {path} cannot be used: {e.strerror}.", hint="See path and rights.") from e
+
+
+def _lock(path: Path) -> int:
+    fd = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(fd, 200, 0).decode(errors="replace").strip() or "another process"
+        os.close(fd)
+        raise TryLater(
+            f"The checkpoint {path} is in use by {holder}.", hint="Wait for that run to end; nothing was changed."
+        ) from None
+    os.ftruncate(fd, 0)
+    os.pwrite(fd, f"process {os.getpid()} since {now()}".encode(), 0)
+    return fd
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+    # One thread at a time uses it: half one, then the journal's writer.
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    db.execute("PRAGMA journal_mode=WAL")
+    db.execute("PRAGMA synchronous=FULL")
+    db.execute("PRAGMA cache_size=-65536")  # 64 MiB
+    db.execute("PRAGMA temp_store=MEMORY")
+    return db
+
+
+def _create_or_check(db: sqlite3.Connection, path: Path, wanted: dict[str, str]) -> None:
+    if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+        db.executescript("BEGIN IMMEDIATE;" + SCHEMA)
+        db.executemany("INSERT INTO meta VALUES (?, ?)", wanted.items())
+        db.execute("COMMIT")
+        return
+    found = dict(db.execute("SELECT name, value FROM meta"))
+    for name, value in wanted.items():
+        if found.get(name) != value:
+            raise ConfigError(
+                f"The checkpoint {path} belongs to {name} {found.get(name)!r}, not to {value!r}.",
+                hint="Use another --checkpoint, or the target it was made for.",
+            )

@@ -1,0 +1,60 @@
+"""The command line: one file a command; the only place that prints or exits.
+
+Commands import what is heavy when they run, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+
+import click
+
+from etl import __version__
+from etl.cli import check, plan, preview, run, sandbox, status, transform
+from etl.errors import EXIT_INTERRUPTED, EtlError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="etl")
+def etl() -> None:
+    """Bulk import of CRM activity history into HubSpot: each row created once, or accounted for.
+
+    Start with `etl preview FILE -m MAPPING`, look at `etl plan FILE -m MAPPING`, then `etl run FILE -m MAPPING`.
+    Everything goes to the embedded sandbox unless `--target hubspot` is given.
+    """
+
+
+for command in (run.run, plan.plan, transform.transform, check.check, preview.preview, status.status, sandbox.sandbox):
+    etl.add_command(command)
+
+
+def main() -> None:
+    """Runs the command line; the only `except EtlError` of the program."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `etl preview ... | head` ends quietly
+    try:
+        code = etl.main(standalone_mode=False)
+    except EtlError as e:
+        sys.exit(_say(e))
+    except click.exceptions.Abort:
+        click.echo("Interrupted; nothing is lost. The same command goes on.", err=True)
+        sys.exit(EXIT_INTERRUPTED)
+    except KeyboardInterrupt:
+        click.echo("Interrupted before anything was sent. The same command starts again.", err=True)
+        sys.exit(EXIT_INTERRUPTED)
+    except click.ClickException as e:
+        e.show()
+        sys.exit(e.exit_code)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say(error: EtlError) -> int:
+    """One line for what happened, one for what to do; with `--json` also as an object on stdout."""
+    click.echo(f"error: {error.message}", err=True)
+    if error.hint:
+        click.echo(f"  do: {error.hint}", err=True)
+    if "--json" in sys.argv:
+        found = {"error": {"code": error.code, "message": error.message, "hint": error.hint, "exit": error.exit_code}}
+        click.echo(json.dumps(found, ensure_ascii=False))
+    return error.exit_code

@@ -1,0 +1,43 @@
+"""`etl sandbox serve`: the embedded HubSpot, to rehearse against and to look at."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import click
+
+from etl.cli import options, show
+
+
+@click.group()
+def sandbox() -> None:
+    """The embedded sandbox: a HubSpot of your own, on this machine only."""
+
+
+@sandbox.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Default: a free one.")
+@click.option("--db", type=click.Path(path_type=Path), help="Its store; default: .etl/sandbox.sqlite")
+@click.option("--seed-data", type=click.Path(path_type=Path), help="Folder with contacts.csv etc. for an empty store.")
+def serve(port: int, db: Path | None, seed_data: Path | None) -> None:
+    """Serve the sandbox until Ctrl-C. `etl run` uses it while it is there."""
+    from etl.cli.account import packaged
+    from etl.report.files import whole_file
+    from etl.sandbox.serve import serve as serve_sandbox
+
+    named = options.STATE / "sandbox.json"
+
+    def ready(url: str) -> None:
+        if db is None:
+            with whole_file(named) as out:
+                json.dump({"url": url, "pid": os.getpid()}, out)
+        show.say(f"sandbox at {url} (Ctrl-C ends it; its store stays)")
+
+    store = db or options.STATE / "sandbox.sqlite"
+    store.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        serve_sandbox(port=port, db=store, seed_data=seed_data or packaged("sample_data") / "portal", ready=ready)
+    finally:
+        if db is None:
+            named.unlink(missing_ok=True)

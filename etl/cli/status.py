@@ -1,0 +1,66 @@
+"""`etl status`: what the checkpoints hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from etl.cli import options, show
+from etl.errors import InputError
+
+if TYPE_CHECKING:
+    from etl.flow import Json
+
+COLUMNS = ("read", "created", "already", "skipped", "rejected", "parked", "unresolved", "not_tried")
+
+
+@click.command()
+@click.option("--checkpoint", type=click.Path(path_type=Path), help="Only this one; default: all below .etl/")
+@options.as_json
+def status(checkpoint: Path | None, *, as_json: bool) -> None:
+    """Show the last run of every checkpoint below .etl/: what was read, created, and what is left. Also while one runs."""
+    paths = [checkpoint] if checkpoint else sorted(p for p in options.STATE.glob("*/*.sqlite") if p.is_file())
+    if not paths:
+        raise InputError("There is no checkpoint below .etl/ yet.", hint="`etl run FILE -m MAPPING` makes one.")
+    found = [_last_run(path) for path in paths]
+    if as_json:
+        show.json_object({"checkpoints": found})
+        return
+    rows = [[_name(f), *(f"{f[column]:,}" for column in COLUMNS), f"{sum(f['links'].values()):,}"] for f in found]
+    show.table("last run of each checkpoint", rows, ("", *(c.replace("_", " ") for c in COLUMNS), "links"))
+    types = [[_name(f), kind, f"{rows:,}"] for f in found for kind, rows in f["by_type"].items()]
+    if types:
+        show.table("created by the last run, by type", types, ("", "type", "engagements"))
+    show.last_lines([(f"{name} of {_name(f)}", path) for f in found for name, path in f["files"].items()])
+    left = [f for f in found if f["not_tried"] or f["unresolved"]]
+    advice = "run the same command again: it goes on" if left else "etl sandbox serve, and open its page" \
+        if any(f["sandbox"] for f in found) else "all is done"  # fmt: skip
+    show.last_lines([("next", advice)])
+
+
+def _name(found: Json) -> str:
+    return str(found["namespace"])
+
+
+def _last_run(path: Path) -> Json:
+    """The summary of the newest plan of one checkpoint, as of now."""
+    from etl.checkpoint import counts
+    from etl.checkpoint.store import peek
+    from etl.report import summary
+
+    opened = peek(path)
+    meta = dict(opened.rows("SELECT name, value FROM meta"))
+    plan = opened.one("SELECT max(id) FROM plan")
+    run = opened.one("SELECT max(id) FROM run WHERE plan = ?", plan) or None
+    tally = counts.tally(opened, plan, run)
+    tally.read = counts.rows_read(opened, plan)
+    name = opened.rows("SELECT name FROM run WHERE id = ?", run)
+    folder = path.parent / "runs" / str(name[0][0]) if name else None
+    rejects = sorted(folder.glob("rejects*.csv")) if folder else []
+    found = summary.summary(tally, {f"rejects {i}" if i else "rejects": str(p) for i, p in enumerate(rejects)}, 0)
+    states = counts.states(opened)
+    opened.close()
+    return {"namespace": meta.get("namespace", path.stem), "portal": meta.get("portal", ""), "checkpoint": str(path),
+            "sandbox": meta.get("portal", "").startswith("sandbox"), "rows_by_state": states, **found}  # fmt: skip

@@ -1,0 +1,183 @@
+"""Errors, named by what the person does next, each with its exit code; and the codes that a rejected row can carry.
+
+Three kinds of trouble, three treatments: something wrong with a row is a value (`flow.Reject`, with a code of
+`ROW_CODES`); an answer, or none, is a verdict (`hubspot.verdicts`); and when the run cannot go on, one of these is
+raised:
+
+    EtlError                                                  exit
+     ├ UsageError       say it differently                      2
+     ├ TooManyRejects   look at the rejects, then again        65
+     ├ ContentError     the file's bytes or layout are refused 65
+     ├ InputError       bring the file                         66
+     ├ RemoteDown       gave up after all tries; saved         69
+     ├ Imbalance        our bug: the tally does not add up     70
+     ├ StorageError     checkpoint or disk                     73
+     ├ TryLater         locked, quota, time limit; saved       75
+     ├ TokenError       new token or scope                     77
+     ├ MappingError     fix the mapping (file:line:column)     78
+     └ ConfigError      this checkpoint, target or option      78
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class EtlError(Exception):
+    """The run cannot go on: `args[0]` says what happened and where, `hint` what to do next."""
+
+    exit_code = 70
+
+    def __init__(self, message: str, *, hint: str = "", code: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.code = code or type(self).__name__
+
+
+class UsageError(EtlError):
+    """The command line asks for something that does not exist or does not go together."""
+
+    exit_code = 2
+
+
+class TooManyRejects(EtlError):
+    """More rows were rejected than `--max-rejects` allows; nothing was sent."""
+
+    exit_code = 65
+
+
+class ContentError(EtlError):
+    """The input is there, but its bytes or its layout cannot be trusted; nothing was sent."""
+
+    exit_code = 65
+
+
+class InputError(EtlError):
+    """The input is missing, unreadable or empty."""
+
+    exit_code = 66
+
+
+class RemoteDown(EtlError):
+    """The API did not answer usefully after all tries; what happened so far is in the checkpoint."""
+
+    exit_code = 69
+
+
+class Imbalance(EtlError):
+    """The tally does not add up: a bug of this program."""
+
+    exit_code = 70
+
+
+class StorageError(EtlError):
+    """The checkpoint or the disk failed."""
+
+    exit_code = 73
+
+
+class TryLater(EtlError):
+    """Locked, out of quota or out of time; everything is saved and the same command goes on."""
+
+    exit_code = 75
+
+
+class TokenError(EtlError):
+    """Credentials or a scope are missing or refused."""
+
+    exit_code = 77
+
+
+class ConfigError(EtlError):
+    """A setting, the target or the checkpoint do not fit together."""
+
+    exit_code = 78
+
+
+class Mistake(NamedTuple):
+    """One thing wrong in a mapping, with its place."""
+
+    place: str  #: ``file:line:column``, both counted from 1
+    code: str  #: stable, one of `MAPPING_CODES`
+    message: str  #: what was found and what was expected
+    hint: str = ""  #: the nearest right word, or what to do
+
+    def __str__(self) -> str:
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{self.place}: {self.message}{hint} [{self.code}]"
+
+
+class MappingError(EtlError):
+    """A mapping cannot be used: `mistakes` holds everything wrong with it, in the order of the file."""
+
+    exit_code = 78
+
+    def __init__(self, mistakes: list[Mistake]) -> None:
+        super().__init__("\n".join(str(m) for m in mistakes), hint="`etl check MAPPING` shows all of them again.")
+        self.mistakes = mistakes
+
+
+#: Exit codes that are no exception: how a run that came to its end says what it found.
+EXIT_OK, EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_TERMINATED = 0, 3, 130, 143
+
+#: code -> (what it means, what to do). Stable; a reject file's `_etl_code` column holds one of these a row.
+ROW_CODES: dict[str, tuple[str, str]] = {
+    "ragged_row": ("The row has more or fewer fields than the header.", "Quote or remove the stray delimiter."),
+    "bad_quotes": ("A quote stands in the middle of a field.", "Double quotes that belong to the text, or remove them."),
+    "lone_cr": ("The row holds a carriage return that ends no line.", "Quote the field, or replace the character."),
+    "nul_byte": ("The row holds a NUL character.", "Export the file again, or remove the character."),
+    "field_too_long": ("A field is longer than 1 MiB.", "Look for an unclosed quote, or shorten the field."),
+    "required": ("A column that must not be empty is empty.", "Fill it, or set `nullable: true` for the column."),
+    "not_unique": ("The value of a `unique` column stood in an earlier row.", "Keep one of the rows."),
+    "check_failed": ("The value breaks a rule of the mapping's `columns:`.", "Correct the value or the rule."),
+    "bad_condition": ("A condition that orders numbers met text.", "Correct the value or the condition."),
+    "bad_time": ("The value is no time in the format given.", "Correct the value, or add its format to `formats`."),
+    "time_gap": ("That local time does not exist: clocks skipped it.", "Correct it, or set `gap: shift`."),
+    "time_fold": ("That local time happened twice, and `fold: reject` is set.", "Set `fold: first` or `last`."),
+    "time_range": ("The time is before 1990 or more than a year ahead.", "Check its unit (s or ms) and its year."),
+    "bad_duration": ("The value is no duration in the format given.", "Correct the value or the `format`."),
+    "bad_number": ("The value is no number.", "Correct the value."),
+    "bad_bool": ("The value is neither yes nor no.", "Correct it, or use `map`."),
+    "bad_phone": ("The value is no phone number of its region.", "Correct it, or set `invalid: keep` or `null`."),
+    "bad_email": ("The value is no e-mail address.", "Correct it."),
+    "bad_id": ("The value is no id: digits only.", "Correct it."),
+    "bad_json": ("The value is not JSON.", "Correct it."),
+    "no_rule": ("No entry of `map` covers the value.", "Add it to `map`, or give an `else`."),
+    "no_match": ("The value does not match `extract`.", "Correct it, or widen the expression."),
+    "lookup_missing": ("The table or directory has no such entry.", "Add the entry, or set `not_found`."),
+    "bad_template": ("The template failed for this row.", "Correct the template for such rows."),
+    "bad_type": ("The row's engagement type is none of the five.", "Give `engagement.type` an `else`."),
+    "bad_text": ("The text holds characters that cannot be sent as UTF-8.", "Export the file again."),
+    "field_missing": ("A field that this type needs is empty.", "Fill it in the source or by `default`."),
+    "bad_choice": ("The value is none that the API allows for this field.", "Use `map` to give an allowed one."),
+    "too_long": ("The text is longer than the API allows for this field.", "Shorten it, or set `max_length`."),
+    "bad_url": ("The value is no web address.", "Correct it."),
+    "bad_order": ("The meeting ends before it starts.", "Correct the times."),
+    "no_link": ("The row is linked to nothing, and `require` asks for a link.", "See `associations` and `require`."),
+    "not_found": ("No such contact, company or deal in the account.", "Create it, or set `not_found`."),
+    "ambiguous": ("Several contacts, companies or deals match.", "Merge them, or set `ambiguous`."),
+    "owner_not_found": ("No owner with that e-mail.", "Invite the user, or set `not_found: unassigned`."),
+    "repeated_key": ("An earlier row has the same key and other content.", "Keep one, or choose a better `key`."),
+    "refused": ("HubSpot refused this engagement.", "See the message; correct the row and run again."),
+}
+
+#: code -> what it means, for mistakes in a mapping.
+MAPPING_CODES: dict[str, str] = {
+    "bad_yaml": "The file is not YAML that can be read safely (tags, aliases and repeated keys are refused).",
+    "unknown_key": "A key that the language does not have at this place.",
+    "missing_key": "A key that must be there is not.",
+    "wrong_type": "A value of another kind than the language expects here.",
+    "bad_value": "A value that is none of those allowed here.",
+    "unknown_name": "A column, definition or table that does not exist.",
+    "name_clash": "A definition that has the name of a column.",
+    "unknown_field": "A field that this engagement type does not have.",
+    "bad_template": "A template that is not Jinja2, or not allowed in the sandbox.",
+    "bad_regex": "A regular expression that does not compile.",
+    "bad_format": "A time or duration format that is not understood.",
+    "unsupported": "A part of the language that this version does not carry yet.",
+    "test_failed": "One of the mapping's own tests gave something else.",
+    "unused_column": "A column of the file that no rule reads.",
+    "no_key": "Rows have no key of their own: the columns that the mapping reads are hashed instead.",
+    "not_on_v1": "A field that the v1 wire drops.",
+}

@@ -1,0 +1,42 @@
+"""Door one: an account of HubSpot's, reached through one of two wires; nobody outside knows which, or whose network.
+
+Public: `connect`, and the contract in `target`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from etl.hubspot.target import Target
+
+#: The real API.
+HUBSPOT = "https://api.hubapi.com"
+#: What is sent as token to this machine when none is given: the embedded sandbox takes any.
+NO_TOKEN = "sandbox"  # noqa: S105  not a secret
+
+
+def connect(target: str, api: str, token: str | None) -> Target:
+    """The account at the address `target`, by the wire `api` (`objects` or `v1`). Sends nothing yet.
+
+    The address is that of the API (`HUBSPOT`) or of a sandbox on this machine, the only one for which no token is
+    needed. Raises `ConfigError` for an address that is not https elsewhere, `TokenError` for a missing token.
+    """
+    from etl.errors import ConfigError, TokenError
+    from etl.hubspot.door import Door
+    from etl.hubspot.objects import ObjectsTarget
+    from etl.hubspot.transport import Transport, checked_url
+    from etl.hubspot.v1 import V1Target
+
+    wires: dict[str, Callable[[Door], Target]] = {"objects": ObjectsTarget, "v1": V1Target}
+    if api not in wires:
+        raise ConfigError(f"There is no API {api!r}.", hint=f"Use one of {', '.join(wires)}.")
+    _, is_loopback = checked_url(target)
+    if not token and not is_loopback:
+        raise TokenError(
+            "There is no token for this account.",
+            hint="Set HUBSPOT_TOKEN to the token of a private app or a service key.",
+        )
+    return wires[api](Door(Transport(target, token or NO_TOKEN)))

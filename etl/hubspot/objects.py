@@ -1,0 +1,176 @@
+"""The wire for the current API: 100 engagements in one request, matched by their import keys.
+
+Results come back in any order, and a batch can succeed in part; nothing here relies on a position or on a status alone.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, cast
+
+import orjson
+
+from etl.engagement import EngagementType
+from etl.flow import Engagement, Json, Key, Outcome, RemoteId, State
+from etl.hubspot import account
+from etl.hubspot.door import Door
+from etl.hubspot.lookups import LookUps
+from etl.hubspot.names import ASSOCIATION_IDS, KEY_PROPERTY, MAX_BATCH, OBJECT_TYPES, OBJECTS
+from etl.hubspot.properties import properties
+from etl.hubspot.search import found, groups, search
+from etl.hubspot.target import ObjectType, Portal, Sent
+from etl.hubspot.transport import Answer
+from etl.hubspot.verdicts import KEY_TAKEN, complaint, judge, plain
+
+#: category of an error in a 207 -> what its row becomes. A conflict may be our own key, created by an attempt whose
+#: answer was lost: that is looked up. A category that is not here says nothing certain: unknown.
+ROW_ERRORS: dict[str, State] = {"VALIDATION_ERROR": "rejected", "OBJECT_NOT_FOUND": "rejected", "CONFLICT": "unknown"}
+
+
+class ObjectsTarget:
+    """An account reached through the objects API; see `target.Target`."""
+
+    wire = "objects"
+    max_batch = MAX_BATCH
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._look_ups = LookUps(door)
+        #: engagement type -> whether its import key is a unique property, so that `find` reads by it; else it searches.
+        #: Filled by `prepare`.
+        self.finds_by_key: dict[EngagementType, bool] = {}
+
+    async def portal(self) -> Portal:
+        """The account behind the token."""
+        return await account.portal(self._door)
+
+    async def prepare(self) -> None:
+        """Makes the property that carries the keys on each type, unique where the account allows it."""
+        for engagement_type in OBJECT_TYPES:
+            self.finds_by_key[engagement_type] = await account.key_property(self._door, engagement_type)
+
+    async def dispositions(self) -> Mapping[str, str]:
+        """The account's call outcomes: label -> GUID."""
+        return await account.dispositions(self._door)
+
+    async def create(self, rows: Sequence[Engagement]) -> Sent:
+        """One attempt at one batch; the rows are of one type."""
+        path = f"{OBJECTS}/{_object_type(rows[0].type)}/batch/create"
+        answer = await self._door.ask("POST", path, batch(rows))
+        verdict, fate = judge(answer, len(rows))
+        if verdict.next not in {"done", "per_row"}:
+            return Sent([Outcome(row.key, fate, "", verdict.reason) for row in rows], verdict)
+        if _list(answer, "errors"):
+            verdict = verdict._replace(next="per_row")
+        return Sent(outcomes([row.key for row in rows], answer), verdict)
+
+    async def find(self, rows: Sequence[Engagement]) -> Mapping[Key, list[RemoteId]]:
+        """By the unique property where there is one, else by search, whose index lags some seconds behind."""
+        if not self.finds_by_key:
+            await self.prepare()
+        keys: dict[str, list[Key]] = defaultdict(list)
+        for row in rows:
+            keys[row.type].append(row.key)
+        seen: dict[Key, set[RemoteId]] = defaultdict(set)
+        for engagement_type, wanted in keys.items():
+            for hit in await self._hits(cast("EngagementType", engagement_type), wanted):
+                seen[str(hit["properties"].get(KEY_PROPERTY))].add(str(hit["id"]))
+        return {row.key: sorted(seen[row.key], key=int) for row in rows if row.key in seen}
+
+    async def look_up(self, to: ObjectType, by: str, values: Collection[str]) -> Mapping[str, list[RemoteId]]:
+        """The ids that match each value; see `LookUps`."""
+        return await self._look_ups.look_up(to, by, values)
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._door.transport.close()
+
+    async def _hits(self, engagement_type: EngagementType, keys: list[Key]) -> list[Json]:
+        object_type = OBJECT_TYPES[engagement_type]
+        if not self.finds_by_key[engagement_type]:
+            return await search(self._door, object_type, [KEY_PROPERTY], keys, [KEY_PROPERTY])
+        hits: list[Json] = []
+        for group in groups(keys, MAX_BATCH):
+            body = {"idProperty": KEY_PROPERTY, "properties": [KEY_PROPERTY], "inputs": [{"id": key} for key in group]}
+            hits += found(await self._door.read("POST", f"{OBJECTS}/{object_type}/batch/read", body))
+        return hits
+
+
+def batch(rows: Sequence[Engagement]) -> bytes:
+    """The body of one batch create: for each row its properties, its links, and its key as trace id.
+
+    With a trace id for each input one bad row is refused alone; without, the whole batch would be.
+    """
+    return orjson.dumps(
+        {
+            "inputs": [
+                {"objectWriteTraceId": row.key, "properties": properties(row), "associations": _associations(row)}
+                for row in rows
+            ]
+        }
+    )
+
+
+def outcomes(keys: Iterable[Key], answer: Answer) -> list[Outcome]:
+    """One outcome a key, from an answer that says that it was worked on: what it does not say of a key is unknown."""
+    created, refused = _created(_list(answer, "results")), _refused(_list(answer, "errors"))
+    ids = [ids[0] for ids in created.values() if len(ids) == 1]
+    shared = {i for i in ids if ids.count(i) > 1} if len(set(ids)) < len(ids) else set()
+    return [_outcome(key, created.get(key, []), refused.get(key), shared) for key in keys]
+
+
+def _outcome(key: Key, ids: list[RemoteId], refusal: tuple[State, str] | None, shared: set[RemoteId]) -> Outcome:
+    if refusal and not ids:
+        return Outcome(key, refusal[0], "", refusal[1])
+    if len(ids) == 1 and not refusal and ids[0] and ids[0] not in shared:
+        return Outcome(key, "created", ids[0])
+    if not ids:
+        return Outcome(key, "unknown", "", "the answer does not name this row")
+    return Outcome(key, "unknown", "", "the answer contradicts itself about this row")
+
+
+def _created(results: list[Json]) -> dict[Key, list[RemoteId]]:
+    """By key, the ids that results give for it; an id that is no id is an empty text."""
+    ids: dict[Key, list[RemoteId]] = defaultdict(list)
+    for result in results:
+        own = result.get("properties")
+        echoed = {(own or {}).get(KEY_PROPERTY), result.get("objectWriteTraceId")} - {None}
+        remote_id = str(result.get("id"))
+        for key in echoed:
+            ids[str(key)].append(remote_id if remote_id.isdigit() and len(echoed) == 1 else "")
+    return ids
+
+
+def _refused(errors: list[Json]) -> dict[Key, tuple[State, str]]:
+    """By key, what its error makes of it and why. One error can name several rows, one row can have several errors."""
+    refused: dict[Key, tuple[State, str]] = {}
+    for error in errors:
+        where = error.get("context")
+        keys = where.get("objectWriteTraceId") if isinstance(where, dict) else None
+        why = plain(complaint(error)) or str(error.get("category"))
+        state = "unknown" if KEY_TAKEN in why.upper() else ROW_ERRORS.get(str(error.get("category")), "unknown")
+        for key in keys if isinstance(keys, list) else []:
+            before = refused.get(key, (state, ""))
+            certain = state if before[0] == state else "unknown"
+            refused[key] = (certain, plain("; ".join(filter(None, [before[1], why]))))
+    return refused
+
+
+def _associations(row: Engagement) -> list[Json]:
+    ids = ASSOCIATION_IDS[cast("EngagementType", row.type)]
+    return [
+        {"to": {"id": to}, "types": [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": type_id}]}
+        for kind, type_id in ids.items()
+        for to in getattr(row.links, kind)
+    ]
+
+
+def _object_type(engagement_type: str) -> str:
+    return OBJECT_TYPES[cast("EngagementType", engagement_type)]
+
+
+def _list(answer: Answer, name: str) -> list[Json]:
+    body: Any = answer.json
+    values = body.get(name) if isinstance(body, dict) else None
+    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []

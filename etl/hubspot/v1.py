@@ -1,0 +1,153 @@
+"""The wire for the legacy Engagements v1 API: one engagement a request, its import key in `engagement.uid`.
+
+The payload is this API's own, so that it is sent as it is, but for the fields that v1 has no place for.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from functools import partial
+from typing import Any, cast
+from urllib.parse import urlencode
+
+import orjson
+
+from etl.engagement import FIELDS, EngagementType
+from etl.flow import Engagement, Json, Key, Outcome, RemoteId
+from etl.hubspot import account
+from etl.hubspot.door import Door, together
+from etl.hubspot.lookups import LookUps
+from etl.hubspot.names import (
+    ANCHORS_V1,
+    ASSOCIATIONS_V1,
+    ENGAGEMENTS_V1,
+    MAX_PAGE_V1,
+    MAX_PAGED_V1,
+)
+from etl.hubspot.target import ObjectType, Portal, Sent
+from etl.hubspot.transport import Answer
+from etl.hubspot.verdicts import judge
+
+#: Fields of `metadata` that v1 drops without a word.
+NOT_ON_V1 = {of: {name for name, field in fields.items() if "v1" not in field.wires} for of, fields in FIELDS.items()}
+
+
+class V1Target:
+    """An account reached through Engagements v1; see `target.Target`."""
+
+    wire = "v1"
+    max_batch = 1
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._look_ups = LookUps(door)
+
+    async def portal(self) -> Portal:
+        """The account behind the token."""
+        return await account.portal(self._door)
+
+    async def prepare(self) -> None:
+        """Nothing: `uid` is there."""
+
+    async def dispositions(self) -> Mapping[str, str]:
+        """The account's call outcomes: label -> GUID."""
+        return await account.dispositions(self._door)
+
+    async def create(self, rows: Sequence[Engagement]) -> Sent:
+        """One attempt at one row."""
+        (row,) = rows
+        answer = await self._door.ask("POST", ENGAGEMENTS_V1, payload(row))
+        verdict, fate = judge(answer)
+        if verdict.next != "done":
+            return Sent([Outcome(row.key, fate, "", verdict.reason)], verdict)
+        return Sent([outcome(row.key, answer)], verdict)
+
+    async def find(self, rows: Sequence[Engagement]) -> Mapping[Key, list[RemoteId]]:
+        """By the list of the first contact (or company, or deal) that a row is linked to, which is short and complete.
+
+        A row without such a link is looked for in the list of what changed lately and, since HubSpot cuts that list
+        at 10,000 and 30 days so that it proves no absence, in the list of everything: one request for 190 engagements
+        of the account.
+        """
+        keys_at: dict[tuple[str, RemoteId], set[Key]] = defaultdict(set)
+        for row in rows:
+            keys_at[_anchor(row)].add(row.key)
+        seen: dict[Key, set[RemoteId]] = defaultdict(set)
+        reads = [partial(self._found, *anchor, keys) for anchor, keys in keys_at.items()]
+        for part in await together(reads):
+            for key, found in part.items():
+                seen[key] |= found
+        return {key: sorted(ids, key=int) for key, ids in seen.items()}
+
+    async def look_up(self, to: ObjectType, by: str, values: Collection[str]) -> Mapping[str, list[RemoteId]]:
+        """The ids that match each value; see `LookUps`."""
+        return await self._look_ups.look_up(to, by, values)
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._door.transport.close()
+
+    async def _found(self, kind: str, remote_id: RemoteId, keys: set[Key]) -> dict[Key, set[RemoteId]]:
+        if kind:
+            return await self._seen(
+                f"{ENGAGEMENTS_V1}/associated/{kind}/{remote_id}/paged", {"limit": MAX_PAGE_V1}, keys
+            )
+        seen = await self._seen(f"{ENGAGEMENTS_V1}/recent/modified", {"count": MAX_PAGE_V1}, keys)
+        if len(seen) == len(keys):
+            return seen
+        return await self._seen(f"{ENGAGEMENTS_V1}/paged", {"limit": MAX_PAGED_V1}, keys)
+
+    async def _seen(self, path: str, size: dict[str, int], keys: set[Key]) -> dict[Key, set[RemoteId]]:
+        """Ids by key, from all pages of one list; pages can repeat what they said."""
+        seen: dict[Key, set[RemoteId]] = defaultdict(set)
+        async for engagement in self._listed(path, size):
+            if engagement.get("uid") in keys:
+                seen[engagement["uid"]].add(str(engagement["id"]))
+        return seen
+
+    async def _listed(self, path: str, size: dict[str, int]) -> AsyncIterator[Json]:
+        """The `engagement` of everything in a list. `hasMore` tells whether there is a next page: `offset` is always there."""
+        offset: Any = None
+        while True:
+            query = urlencode(size if offset is None else {**size, "offset": offset})
+            page: Json = await self._door.read("GET", f"{path}?{query}", absent=(404,)) or {}
+            for result in page.get("results") or []:
+                yield result["engagement"]
+            if not page.get("hasMore") or page.get("offset") in (None, offset):
+                return
+            offset = page["offset"]
+
+
+def payload(row: Engagement) -> bytes:
+    """The body of one create: the planned payload with its links, its owner and its key."""
+    body: Json = orjson.loads(row.payload)
+    body.pop("properties", None)
+    engagement: Json = {**body["engagement"], "uid": row.key}
+    if row.links.owner:
+        engagement["ownerId"] = int(row.links.owner)
+    dropped = NOT_ON_V1[cast("EngagementType", row.type)]
+    metadata = {name: value for name, value in (body.get("metadata") or {}).items() if name not in dropped}
+    links = {name: [int(to) for to in getattr(row.links, kind)] for kind, name in ASSOCIATIONS_V1.items()}
+    return orjson.dumps({**body, "engagement": engagement, "associations": links, "metadata": metadata})
+
+
+def outcome(key: Key, answer: Answer) -> Outcome:
+    """What a successful answer says of the one row: created only with an id, and not under another key."""
+    body = answer.json if isinstance(answer.json, dict) else {}
+    engagement = body.get("engagement")
+    engagement = engagement if isinstance(engagement, dict) else {}
+    remote_id = engagement.get("id")
+    if not isinstance(remote_id, int) or isinstance(remote_id, bool):
+        return Outcome(key, "unknown", "", "the answer has no id")
+    if engagement.get("uid") not in {None, key}:
+        return Outcome(key, "unknown", "", "the answer has another key")
+    return Outcome(key, "created", str(remote_id))
+
+
+def _anchor(row: Engagement) -> tuple[str, RemoteId]:
+    """What the row is linked to, as v1 names it, with its id; empty texts where it is linked to nothing."""
+    for kind, name in ANCHORS_V1.items():
+        if ids := getattr(row.links, kind):
+            return name, ids[0]
+    return "", ""

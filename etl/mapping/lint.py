@@ -1,0 +1,63 @@
+"""What is no mistake in a mapping, but worth a word: warnings, and the parts that this version does not run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from etl.engagement import FIELDS
+from etl.errors import Mistake
+from etl.mapping.model import Mapping
+from etl.mapping.names import columns_read, in_order
+from etl.mapping.shape import shown
+
+
+def lint(mapping: Mapping, header: Sequence[str] | None = None) -> list[Mistake]:
+    """Warnings, in the order of the file: no key, fields that the v1 wire drops, columns of the file that no rule reads."""
+    return in_order([*_no_key(mapping), *_not_on_v1(mapping), *_unused(mapping, header or ())])
+
+
+def unsupported(mapping: Mapping) -> list[Mistake]:
+    """The parts of a right mapping that this version cannot run, in the order of the file."""
+    return in_order(
+        [Mistake(place, "unsupported", f"{what} cannot be run yet", hint) for place, what, hint in _missing(mapping)]
+    )
+
+
+def _no_key(mapping: Mapping) -> Iterator[Mistake]:
+    if not mapping.key:
+        message = "no `key`: rows are told apart by a hash of the columns that the mapping reads"
+        yield Mistake(mapping.place, "no_key", message, "name the source's own id, such as `key: $Call ID`")
+
+
+def _not_on_v1(mapping: Mapping) -> Iterator[Mistake]:
+    for kind, block in mapping.metadata.items():
+        for name, value in block.items():
+            if "v1" not in FIELDS[kind][name].wires:
+                yield Mistake(
+                    value.place,
+                    "not_on_v1",
+                    f"`{name}` of {kind} is dropped by the v1 wire",
+                    "the objects wire carries it",
+                )
+    if mapping.properties:
+        place = next(iter(mapping.properties.values())).place
+        yield Mistake(place, "not_on_v1", "`properties` are dropped by the v1 wire", "the objects wire carries them")
+
+
+def _unused(mapping: Mapping, header: Sequence[str]) -> Iterator[Mistake]:
+    named = {*columns_read(mapping), *mapping.columns, *(mapping.source.stop_at or {})}
+    for column in header:
+        if column not in named:
+            yield Mistake(mapping.place, "unused_column", f"no rule reads the column `{shown(column)}`")
+
+
+def _missing(mapping: Mapping) -> Iterator[tuple[str, str, str]]:
+    if mapping.source.format != "csv":
+        yield mapping.source.place, f"`format: {mapping.source.format}`", "export the file as CSV"
+    if mapping.group is not None:
+        yield mapping.group.place, "`group`", "import one row a call, or choose the rows by `skip`"
+    for kind, link in mapping.associations.links.items():
+        if link.not_found == "create":
+            yield link.place, f"`not_found: create` of `{kind}`", "use `park`, and create the contacts first"
+    if mapping.attachments is not None and mapping.attachments.files is not None:
+        yield mapping.attachments.place, "`attachments` by `files`", "upload them first and give their ids"

@@ -1,0 +1,114 @@
+"""The files of a run: rejects that can be corrected and loaded again, rows in doubt, and the summary."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import chain
+from pathlib import Path
+from typing import TextIO, TypeVar
+
+from etl.checkpoint import counts
+from etl.checkpoint.store import Checkpoint
+from etl.errors import ROW_CODES, StorageError
+from etl.flow import Json, Reject
+
+T = TypeVar("T")
+#: Columns that a reject file has behind the file's own; all of them are ignored when it is loaded again.
+REJECT_COLUMNS = ("_etl_line", "_etl_code", "_etl_column", "_etl_value", "_etl_message", "_etl_hint", "_etl_key", "_etl_raw")  # fmt: skip
+
+
+def write_run_files(checkpoint: Checkpoint, plan: int, folder: Path) -> dict[str, str]:
+    """Writes the reject file of each input and the list of rows in doubt into `folder`; only those that hold rows.
+
+    Gives name -> path: `rejects` (or `rejects:FILE` where there are several inputs) and `unresolved`.
+    """
+    written: dict[str, str] = {}
+    inputs = counts.inputs(checkpoint, plan)
+    for number, path, header in inputs:
+        found = _unless_empty(counts.rejects(checkpoint, number))
+        if found is None:
+            continue
+        target = folder / (f"rejects-{number}.csv" if len(inputs) > 1 else "rejects.csv")
+        with reject_file(target, header) as write:
+            write(found)
+        written[f"rejects:{path}" if len(inputs) > 1 else "rejects"] = str(target)
+    doubtful = _unless_empty(counts.open_rows(checkpoint, ("unknown", "unresolved", "in_flight")))
+    if doubtful is not None:
+        written["unresolved"] = str(folder / "unresolved.csv")
+        _write_open(folder / "unresolved.csv", doubtful)
+    waiting = _unless_empty(counts.open_rows(checkpoint, ("parked",)))
+    if waiting is not None:
+        written["parked"] = str(folder / "parked.csv")
+        _write_open(folder / "parked.csv", waiting)
+    return written
+
+
+@contextmanager
+def reject_file(path: Path, header: Sequence[str]) -> Iterator[Callable[[Iterable[Reject]], None]]:
+    """A loadable CSV (UTF-8, commas) of rows as they were read and why they were rejected; call it with rejects."""
+    with whole_file(path) as out:
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow([*header, *REJECT_COLUMNS])
+        yield lambda rejects: writer.writerows(_reject_row(len(header), reject) for reject in rejects)
+
+
+def write_summary(path: Path, summary: Json) -> None:
+    """Writes the run's summary as JSON."""
+    with whole_file(path) as out:
+        out.write(json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[TextIO]:
+    """A text file (UTF-8, mode 0600) that appears under its name only when it is whole and on disk."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        try:
+            with os.fdopen(fd, "w", encoding="utf-8", errors="surrogatepass", newline="") as out:
+                yield out
+                out.flush()
+                os.fsync(out.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except OSError as e:
+        raise StorageError(f"{path} cannot be written: {e.strerror}.", hint="See path, rights and free space.") from e
+
+
+def run_name() -> str:
+    """A new run's name: its start in UTC, and the process, so that two never share a folder."""
+    return f"{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}-{os.getpid()}"
+
+
+def _unless_empty(values: Iterator[T]) -> Iterator[T] | None:
+    for first in values:
+        return chain([first], values)
+    return None
+
+
+def _reject_row(width: int, reject: Reject) -> list[str | int]:
+    cells = [cell or "" for cell in reject.cells] or [""] * width
+    problems = reject.problems
+    joined = [
+        "; ".join(dict.fromkeys(part for part in parts if part))
+        for parts in zip(*(p[:4] for p in problems), strict=True)
+    ]
+    hints = "; ".join(dict.fromkeys(p.hint or ROW_CODES[p.code][1] for p in problems))
+    return [*cells, reject.line, *joined, hints, reject.key, reject.raw]
+
+
+def _write_open(path: Path, rows: Iterable[counts.Open]) -> None:
+    with whole_file(path) as out:
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(["file", "line", "key", "type", "time_utc", "state", "reason"])
+        for row in rows:
+            at = datetime.fromtimestamp(row.time_ms / 1000, UTC).isoformat()
+            writer.writerow([row.path, row.line, row.key, row.type, at, row.state, row.reason])

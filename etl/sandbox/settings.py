@@ -1,0 +1,31 @@
+"""What can be set about a sandbox, with the values it has when nothing is said.
+
+Switches stand where it is unproven how the real API behaves; their default is what has been recorded.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+#: Beyond the index lag, this much for requests that are still being answered when their client has given up, in s.
+MARGIN_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How this sandbox behaves; all seconds are wall-clock seconds."""
+
+    token: str = ""  #: the only bearer token accepted; empty: any
+    seed: int = 0  #: of the faults and of the order of batch results
+    index_lag_s: float = 1.5  #: what is new is not found by searches and change lists for so long
+    settle_s: float | None = None  #: what `/__sandbox` announces; None: the lag, the latest commit and a margin
+    window_max: int = 100_000  #: requests in 10 s, as the headers tell; HubSpot: 100, 190 or 250 by plan
+    daily_max: int = 1_000_000  #: requests a day, as the headers tell
+    search_max: int = 5  #: searches a second
+    enforce_limits: bool = False  #: answer 429 beyond them
+    unique_properties: bool = True  #: activities may have unique properties (unproven for the real API)
+    missing_engagement: Literal["empty200", "404"] = "empty200"  #: v1 GET of an id that is not there
+    clock: Callable[[], float] = time.time  #: seconds since 1970, UTC

@@ -1,0 +1,74 @@
+"""Import keys: what makes a row the same row in the next run, whatever line it stands on and however it is mapped.
+
+A key is 16 bytes of SHA-256 over the mapping's namespace and the row's source key. Where the mapping names no key, the
+columns that it reads are the source key, with the ordinal among equal rows, so that two equal rows stay two.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from etl.columns.arrays import as_mask, replaced, rows_with, to_text
+from etl.transform.frame import Compiled, Frame
+
+#: Between the parts of a source key; no export uses it inside a value.
+_SEPARATOR = "\x1f"
+
+
+def compile_named_key(parts: Sequence[tuple[str, Compiled]], namespace: str) -> Callable[[Frame], list[bytes]]:
+    """Keys from the values that the mapping names; a row in which one of them is empty is refused."""
+
+    def compute(frame: Frame) -> list[bytes]:
+        texts = []
+        for label, value in parts:
+            mark = frame.problems.mark()
+            column = value(frame)
+            empty = column.empty & ~frame.failed(mark)
+            frame.refuse(empty, "required", label, None, "expected a key: the row cannot be told from others without")
+            texts.append(to_text(column))
+        return _digests(texts, namespace)
+
+    return compute
+
+
+def compile_row_key(columns: Sequence[str], namespace: str) -> Callable[[Frame], list[bytes]]:
+    """Keys from all the columns that the mapping reads and the ordinal among equal rows.
+
+    Rows must come in the order of the input, each once: the function counts. It holds 16 bytes and a number for each
+    distinct row of the input.
+    """
+    seen: dict[bytes, int] = {}
+
+    def compute(frame: Frame) -> list[bytes]:
+        keys = []
+        for digest in _digests([to_text(frame.raw(name)) for name in columns], namespace):
+            ordinal = seen[digest] = seen.get(digest, -1) + 1
+            keys.append(hashlib.sha256(digest + ordinal.to_bytes(8, "big")).digest()[:16])
+        return keys
+
+    return compute
+
+
+def _digests(texts: Sequence[Any], namespace: str) -> list[bytes]:
+    start = pa.scalar(namespace.encode() + b"\x00", pa.binary())
+    parts = [pc.cast(_composed(pc.fill_null(part, "")), pa.binary()) for part in texts]
+    joined = pc.binary_join_element_wise(*parts, _SEPARATOR.encode())
+    whole = pc.binary_join_element_wise(start, joined, b"")
+    sha256 = hashlib.sha256
+    return [sha256(value).digest()[:16] for value in whole.to_pylist()]
+
+
+def _composed(array: Any) -> Any:
+    """The texts in NFC, so that the same name spelled with other code points is the same key."""
+    odd = rows_with(array, lambda data: data >= np.uint8(0x80)) & as_mask(array.is_valid())
+    if not odd.any():
+        return array
+    made = [unicodedata.normalize("NFC", value) for value in array.filter(pa.array(odd)).to_pylist()]
+    return replaced(array, odd, pa.array(made, pa.string()))

@@ -1,0 +1,166 @@
+"""Rows to good rows: the mapping's `columns:` as one pandera schema, every reason of every failing row.
+
+Apart from `transform`, because this is the contract on the file as it comes: cells are judged as they were read, before
+anything is trimmed or converted. pandera lives in this module alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pandera
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from etl.columns.numbers import parse_numbers
+from etl.columns.rows import keep, rejects_of
+from etl.errors import ContentError, MappingError, Mistake
+from etl.flow import Chunk, Problem, Reject
+from etl.mapping import Mapping as Rulebook
+from etl.mapping.model import ColumnRule
+
+#: The longest part of a cell that a problem repeats, in characters.
+SHOWN = 200
+#: Other names of the same checks.
+_LONG = {"eq": "equal_to", "ne": "not_equal_to", "gt": "greater_than", "ge": "greater_than_or_equal_to",
+         "lt": "less_than", "le": "less_than_or_equal_to", "between": "in_range"}  # fmt: skip
+_ORDER: dict[str, Callable[[Any, Any], Any]] = {
+    "greater_than": pc.greater, "greater_than_or_equal_to": pc.greater_equal,
+    "less_than": pc.less, "less_than_or_equal_to": pc.less_equal,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """The compiled `columns:` of a mapping."""
+
+    schema: pandera.DataFrameSchema
+    columns: tuple[str, ...]  #: the columns with a rule that a chunk is judged by
+    required: tuple[str, ...]  #: columns that the file must have
+    expected: Mapping[str, tuple[str, ...]]  #: column -> what each of its checks expects, in words
+
+
+def compile_contract(mapping: Rulebook) -> Contract:
+    """The mapping's `columns:` as one pandera schema. Raises `MappingError` for a check that cannot work.
+
+    `unique` is not in it: it is judged over the whole input, see `unique_columns`.
+    """
+    columns, expected = {}, {}
+    for name, rule in mapping.columns.items():
+        checks = {_LONG.get(check, check): argument for check, argument in rule.checks.items()}
+        columns[name] = pandera.Column(
+            None,  # a declared dtype would give one failure for the whole chunk instead of one for each row
+            [_check(check, argument, rule) for check, argument in checks.items()],
+            nullable=rule.nullable,
+            required=False,  # `validate` says it in its own words
+        )
+        expected[name] = tuple(_words(check, argument) for check, argument in checks.items())
+    judged = tuple(name for name, rule in mapping.columns.items() if rule.checks or not rule.nullable)
+    required = tuple(name for name, rule in mapping.columns.items() if rule.required)
+    return Contract(pandera.DataFrameSchema({name: columns[name] for name in judged}), judged, required, expected)
+
+
+def unique_columns(mapping: Rulebook) -> tuple[str, ...]:
+    """The columns whose values may stand in one row of the input only."""
+    return tuple(name for name, rule in mapping.columns.items() if rule.unique)
+
+
+def validate(chunk: Chunk, contract: Contract) -> tuple[Chunk, list[Reject]]:
+    """The rows that keep the contract, and one reject with every reason for each other row.
+
+    Values are judged as read, white space and all. Raises `ContentError` where a required column is not in the file.
+    """
+    missing = [name for name in contract.required if name not in chunk.rows.columns]
+    if missing:
+        have = ", ".join(map(str, chunk.rows.columns))
+        message = f"{chunk.source}: no column {', '.join(f'`{name}`' for name in missing)}"
+        raise ContentError(message, hint=f"The file has: {have}.", code="missing_column")
+    judged = [name for name in contract.columns if name in chunk.rows.columns]
+    if not judged:
+        return chunk, []
+    try:
+        contract.schema.validate(chunk.rows[judged], lazy=True)
+    except pandera.errors.SchemaErrors as errors:
+        problems = _problems(errors.failure_cases, contract)
+    else:
+        return chunk, []
+    good = np.ones(len(chunk.lines), np.bool_)
+    good[list(problems)] = False
+    return keep(chunk, good), rejects_of(chunk, problems)
+
+
+def _check(name: str, argument: Any, rule: ColumnRule) -> pandera.Check:
+    """One of pandera's built-in checks; those that order read the cell as a number where the bound is one."""
+    if name in _ORDER and not isinstance(argument, str):
+        return pandera.Check(lambda cells: _as_bools(_ORDER[name](_numbers(cells), argument), cells), name=name)
+    if name == "in_range" and not isinstance(argument["min_value"], str):
+        return pandera.Check(lambda cells: _as_bools(_inside(_numbers(cells), **argument), cells), name=name)
+    if name == "unique_values_eq":  # over a chunk it would ask for every value in every chunk
+        name = "isin"
+    if name in ("str_matches", "str_contains"):
+        _try_pattern(argument, rule)
+    if name in ("in_range", "str_length"):
+        argument = dict(argument)
+    make: Callable[..., pandera.Check] = getattr(pandera.Check, name)
+    return make(**argument) if isinstance(argument, dict) else make(argument)
+
+
+def _numbers(cells: pd.Series) -> Any:
+    return parse_numbers(pa.array(cells, pa.string()))
+
+
+def _inside(
+    numbers: Any, min_value: float, max_value: float, *, include_min: bool = True, include_max: bool = True
+) -> Any:
+    lower = (pc.greater_equal if include_min else pc.greater)(numbers, min_value)
+    return pc.and_(lower, (pc.less_equal if include_max else pc.less)(numbers, max_value))
+
+
+def _as_bools(judged: Any, cells: pd.Series) -> pd.Series:
+    """The verdicts beside their cells; a cell that is no number fails."""
+    return pd.Series(pc.fill_null(judged, False).to_numpy(zero_copy_only=False), index=cells.index)
+
+
+def _try_pattern(text: str, rule: ColumnRule) -> None:
+    try:
+        pc.match_substring_regex(pa.array([""]), text)
+    except pa.ArrowInvalid as error:
+        message = f"`{text}` is no regular expression of RE2: {error}"
+        raise MappingError([Mistake(rule.place, "bad_regex", message, "look-around does not exist there")]) from error
+
+
+def _problems(failures: pd.DataFrame, contract: Contract) -> dict[int, tuple[Problem, ...]]:
+    """The problems of each failing row, rows ascending, in the order of the contract within a row."""
+    if failures["index"].isna().any():
+        reasons = ", ".join(sorted(set(failures.loc[failures["index"].isna(), "check"].astype(str))))
+        raise ContentError(f"the contract of `columns` cannot be judged: {reasons}", code="contract_failed")
+    order = {name: place for place, name in enumerate(contract.columns)}
+    found: list[tuple[int, int, int, Problem]] = []
+    for row, column, check, number, value in zip(
+        failures["index"].tolist(), failures["column"].tolist(), failures["check"].tolist(),
+        failures["check_number"].tolist(), failures["failure_case"].tolist(), strict=True,
+    ):  # fmt: skip
+        if check == "not_nullable":
+            found.append((int(row), order[column], -1, Problem("required", column, "", "expected a value")))
+        else:
+            place = int(number)
+            shown = "" if pd.isna(value) else str(value)[:SHOWN]
+            problem = Problem("check_failed", column, shown, f"expected {contract.expected[column][place]}")
+            found.append((int(row), order[column], place, problem))
+    rows: dict[int, list[Problem]] = {}
+    for row, _, _, problem in sorted(found, key=lambda each: each[:3]):
+        rows.setdefault(row, []).append(problem)
+    return {row: tuple(problems) for row, problems in rows.items()}
+
+
+def _words(name: str, argument: Any) -> str:
+    """What a check expects, in words: ``isin: Inbound, Outbound``."""
+    if isinstance(argument, Mapping):
+        shown = ", ".join(f"{key} {value}" for key, value in argument.items())
+    else:
+        shown = ", ".join(map(str, argument)) if isinstance(argument, list | tuple) else str(argument)
+    return f"{name}: {shown}"

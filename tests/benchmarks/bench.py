@@ -1,0 +1,152 @@
+"""Holds the product to the script that a competent user would write: `python tests/benchmarks/bench.py transform|plan`.
+
+`transform` compares `etl transform` with baseline_pandas.py, payload by payload and reject by reject. `plan` compares
+`etl plan` with the same script, which stages nothing. Both run in turn, A B A B, so that a drift of the machine hits
+both; each figure is of the whole process: wall time, CPU time with that of its children, peak memory of its largest
+process. Medians are printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+
+HERE = Path(__file__).resolve().parent
+MAPPING = HERE / "calls.yaml"
+
+
+class Cost(NamedTuple):
+    """What one run of a process took."""
+
+    wall_s: float
+    cpu_s: float
+    peak_mib: float
+
+
+def main() -> int:
+    """0 if all ran and said the same, 1 if something differs or failed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("transform", "plan"))
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--work", type=Path, help="folder for input and outputs, kept (default: a temporary one)")
+    options = parser.parse_args()
+    work = (options.work or Path(tempfile.mkdtemp(prefix="etl-bench-"))).resolve()
+    work.mkdir(parents=True, exist_ok=True)
+    try:
+        return compare(options.what, options.rows, options.runs, work)
+    finally:
+        if not options.work:
+            shutil.rmtree(work)
+
+
+def compare(what: str, rows: int, runs: int, work: Path) -> int:
+    """Runs both in turn and prints a line for each; the exit code."""
+    source = work / f"calls_{rows}.csv"
+    if not source.exists():
+        _run([sys.executable, str(HERE / "generate.py"), str(rows), str(source)], work)
+    peers = {"baseline": _baseline(source, work), what: _product(what, source, work)}
+    costs: dict[str, list[Cost]] = {name: [] for name in peers}
+    for _ in range(runs):
+        for name, command in peers.items():
+            shutil.rmtree(work / "state", ignore_errors=True)
+            costs[name].append(_run(command, work))
+    _print(rows, costs)
+    return _print_differences(work) if what == "transform" else 0
+
+
+def _baseline(source: Path, work: Path) -> list[str]:
+    script = str(HERE / "baseline_pandas.py")
+    return [sys.executable, script, str(source), str(work / "baseline.jsonl"), str(work / "baseline.rejects.csv")]
+
+
+def _product(what: str, source: Path, work: Path) -> list[str]:
+    command = [sys.executable, "-m", "etl", what, str(source), "-m", str(MAPPING)]
+    if what == "plan":
+        return [*command, "--checkpoint", str(work / "state/bench.sqlite")]
+    return [*command, "-o", str(work / "transform.jsonl"), "--rejects", str(work / "transform.rejects.csv")]
+
+
+def _run(command: list[str], work: Path) -> Cost:
+    """The cost of one run to its end; stops the benchmark if it fails (exit 3 means: finished, with rejects)."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment["PYTHONPATH"] = str(HERE.parent.parent)
+    with (work / "stderr.txt").open("w+b") as errors:
+        start = time.perf_counter()
+        process = subprocess.Popen(command, cwd=work, env=environment, stdout=subprocess.DEVNULL, stderr=errors)
+        _, status, usage = os.wait4(process.pid, 0)
+        wall_s = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode not in (0, 3):
+            errors.seek(0)
+            sys.exit(f"{' '.join(command)}\nended with {process.returncode}:\n{errors.read()[-2000:].decode()}")
+    return Cost(wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)  # ru_maxrss is in KiB on Linux
+
+
+def _print(rows: int, costs: Mapping[str, list[Cost]]) -> None:
+    """A table of medians; the last column is the wall time as a multiple of the baseline's."""
+    print(f"{'':10} {'rows/s':>10} {'wall s':>8} {'(min-max)':>15} {'CPU s':>8} {'peak MiB':>9} {'x baseline':>10}")
+    base_s = statistics.median(cost.wall_s for cost in costs["baseline"])
+    for name, runs in costs.items():
+        wall_s, cpu_s, peak_mib = (statistics.median(values) for values in zip(*runs, strict=True))
+        spread = f"({min(runs).wall_s:.2f}-{max(runs).wall_s:.2f})"
+        figures = f"{rows / wall_s:10,.0f} {wall_s:8.2f} {spread:>15} {cpu_s:8.2f} {peak_mib:9.0f}"
+        print(f"{name:10} {figures} {wall_s / base_s:10.2f}", flush=True)
+
+
+def _print_differences(work: Path) -> int:
+    """1 if payloads or rejected rows differ, else 0; says so."""
+    payloads = [digest(work / f"{name}.jsonl") for name in ("baseline", "transform")]
+    rejects = [rejected(work / f"{name}.rejects.csv") for name in ("baseline", "transform")]
+    same = payloads[0] == payloads[1]
+    print(f"payloads: {'equal' if same else 'DIFFERENT'}, {payloads[0][0]:,} and {payloads[1][0]:,}")
+    odd = sorted(rejects[0] ^ rejects[1])
+    print(
+        f"rejects: {f'DIFFERENT, such as {odd[:3]}' if odd else 'equal'}, {len(rejects[0]):,} and {len(rejects[1]):,}"
+    )
+    return int(not same or bool(odd))
+
+
+def digest(path: Path) -> tuple[int, int]:
+    """How many payloads a file of JSON lines holds, and a sum over them that their order does not change."""
+    count = total = 0
+    with path.open("rb") as lines:
+        for line in lines:
+            payload = orjson.loads(line)
+            parts = {
+                part: _full(payload.get(part)) for part in ("engagement", "associations", "attachments", "metadata")
+            }
+            text = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)
+            total += int.from_bytes(hashlib.blake2b(text, digest_size=12).digest(), "big")
+            count += 1
+    return count, total
+
+
+def rejected(path: Path) -> set[str]:
+    """The ids of the calls that were rejected."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return {row["call_id"] for row in csv.DictReader(file)}
+
+
+def _full(value: Any) -> Any:
+    """`value` without the members of objects that are null, an empty text or an empty list."""
+    if isinstance(value, dict):
+        return {name: _full(member) for name, member in value.items() if member not in (None, "", [], {})}
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,298 @@
+"""What every target must do, whichever wire: one suite, run over both, against a sandbox process with real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import orjson
+import pytest
+
+from etl.engagement import DISPOSITIONS, TYPES
+from etl.flow import Engagement, Links, key_text
+from etl.hubspot import connect
+from etl.hubspot.target import Target
+
+TIME_MS = 1_763_759_106_000
+SEED = {
+    "contacts.csv": """id,email,phone,mobilephone,firstname,lastname,company_id
+101,ann.abel@example.com,(555) 555-0100,,Ann,Abel,201
+102,Bob.Baker@example.com,,+1 555 555 0101,Bob,Baker,202
+103,carl@example.org,+44 20 7946 0100,,Carl,Cole,
+104,dora@example.org,+1 207 946 0100,,Dora,Dean,201
+105,ed@example.org,555-555-0100 ext. 7,,Ed,East,
+""",
+    "companies.csv": """id,name,domain
+201,Alder Freight,alder.example
+202,Beech & Sons,beech.example
+203,Beech & Sons,beech-north.example
+""",
+    "deals.csv": "id,dealname\n301,Alder - annual plan\n302,Beech - trial\n",
+    "owners.csv": """id,email,firstname,lastname,active
+401,ada@example.com,Ada,Abara,true
+402,gone@example.com,Guy,Gone,false
+""",
+}
+METADATA: dict[str, dict[str, Any]] = {
+    "CALL": {
+        "title": "Left a message", "body": "About the <b>offer</b>", "toNumber": "+15555550100",
+        "fromNumber": "+15555550199", "status": "COMPLETED", "durationMilliseconds": 38000,
+        "recordingUrl": "https://example.com/recording/1", "disposition": DISPOSITIONS["Left voicemail"],
+    },
+    "EMAIL": {
+        "from": {"email": "ada@example.com", "firstName": "Ada", "lastName": "Abara"},
+        "to": [{"email": "ann.abel@example.com"}, {"email": "Bob <bob.baker@example.com>"}],
+        "cc": [{"email": "carl@example.org"}], "subject": "Offer", "html": "<p>Hello</p>", "text": "Hello",
+        "status": "SENT",
+    },
+    "MEETING": {
+        "title": "Kick-off", "body": "Agenda", "startTime": TIME_MS, "endTime": TIME_MS + 3_600_000,
+        "meetingOutcome": "COMPLETED", "location": "Room 1", "iCalUid": "uid-1@example.com", "attendeeOwnerIds": [401],
+    },
+    "NOTE": {"body": "Imported"},
+    "TASK": {
+        "subject": "Call back", "body": "About the offer", "status": "NOT_STARTED", "forObjectType": "CONTACT",
+        "taskType": "CALL", "priority": "HIGH", "reminders": [TIME_MS], "isAllDay": False,
+    },
+}  # fmt: skip
+
+
+class Sandbox(NamedTuple):
+    url: str
+    settle_s: float
+    api: str
+
+    def audit(self) -> dict[str, dict[str, Any]]:
+        """Every engagement in the v1 shape, by its id as text."""
+        lines = httpx.get(f"{self.url}/__audit/engagements", trust_env=False).content.splitlines()
+        held = [orjson.loads(line) for line in lines]
+        return {str(e["engagement"]["id"]): e for e in held}
+
+
+#: How the account is reached, and the switches of the sandbox that stands for it.
+WIRES = {"objects": ("objects", []), "objects, plain keys": ("objects", ["--no-unique-properties"]), "v1": ("v1", [])}
+
+
+@pytest.fixture(scope="module", params=WIRES)
+def sandbox(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    """A sandbox process with a portal of its own and a short settle time, and the wire by which it is reached."""
+    api, switches = WIRES[request.param]
+    folder = tmp_path_factory.mktemp("sandbox")
+    seed, ready = folder / "seed", folder / "ready.json"
+    seed.mkdir()
+    for name, text in SEED.items():
+        (seed / name).write_text(text)
+    command = [sys.executable, "-m", "etl.sandbox", "--port", "0", "--db", str(folder / "db.sqlite"),
+               "--seed-data", str(seed), "--ready-file", str(ready), "--index-lag", "0.2", *switches]  # fmt: skip
+    with subprocess.Popen(command) as process:
+        try:
+            url = _url(ready, process)
+            yield Sandbox(url, asyncio.run(_settle_s(url)), api)
+        finally:
+            process.terminate()
+
+
+def _url(ready: Path, process: subprocess.Popen[bytes]) -> str:
+    end = time.monotonic() + 20
+    while time.monotonic() < end and process.poll() is None:
+        if ready.exists() and (text := ready.read_text()):
+            return str(orjson.loads(text)["url"])
+        time.sleep(0.02)
+    raise AssertionError("the sandbox did not start")
+
+
+async def _settle_s(url: str) -> float:
+    target = connect(url, "objects", None)
+    portal = await target.portal()
+    await target.close()
+    assert portal.settle_s is not None
+    return portal.settle_s
+
+
+@pytest.fixture
+def ask(sandbox: Sandbox) -> Callable[[Callable[[Target], Awaitable[Any]]], Any]:
+    """Runs questions to a prepared target, each with connections of its own."""
+
+    def run(question: Callable[[Target], Awaitable[Any]]) -> Any:
+        async def whole() -> Any:
+            target = connect(sandbox.url, sandbox.api, None)
+            try:
+                await target.prepare()
+                return await question(target)
+            finally:
+                await target.close()
+
+        return asyncio.run(whole())
+
+    return run
+
+
+Ask = Callable[[Callable[[Target], Awaitable[Any]]], Any]
+LINKS = Links("401", ("101", "102"), ("201",), ("301",))
+
+
+def engagement(type: str = "CALL", links: Links = LINKS, **metadata: Any) -> Engagement:  # noqa: A002
+    body = {
+        "engagement": {"active": True, "type": type, "timestamp": TIME_MS},
+        "attachments": [],
+        "metadata": {**METADATA[type], **metadata},
+    }
+    return Engagement(key_text(os.urandom(16)), type, TIME_MS, orjson.dumps(body), links)
+
+
+def test_the_account_is_known(ask: Ask):
+    portal = ask(lambda target: target.portal())
+
+    assert portal.id.isdigit()
+    assert portal.settle_s > 0
+
+
+def test_the_outcomes_of_calls_include_those_that_every_account_has(ask: Ask):
+    outcomes = ask(lambda target: target.dispositions())
+
+    assert outcomes.items() >= DISPOSITIONS.items()
+
+
+def test_preparing_twice_changes_nothing(ask: Ask):
+    ask(lambda target: target.prepare())
+
+
+@pytest.mark.parametrize("type_", TYPES)
+def test_an_engagement_is_created_with_its_fields_its_owner_and_its_links(ask: Ask, sandbox: Sandbox, type_: str):
+    row = engagement(type_)
+
+    ((outcome,), verdict) = ask(lambda target: target.create([row]))
+
+    assert (outcome.key, outcome.state, verdict.next) == (row.key, "created", "done")
+    held = sandbox.audit()[outcome.remote_id]
+    assert (held["engagement"]["type"], held["engagement"]["timestamp"]) == (type_, TIME_MS)
+    assert held["engagement"]["ownerId"] == 401
+    assert held["metadata"].items() >= METADATA[type_].items()
+    links = held["associations"]
+    assert (links["contactIds"], links["companyIds"], links["dealIds"]) == ([101, 102], [201], [301])
+
+
+def test_a_full_request_creates_each_row_under_its_own_id(ask: Ask, sandbox: Sandbox):
+    async def create(target: Target) -> Any:
+        rows = [engagement(title=f"Call {n}") for n in range(target.max_batch)]
+        return rows, await target.create(rows)
+
+    rows, (outcomes, _) = ask(create)
+
+    held = sandbox.audit()
+    assert [o.key for o in outcomes] == [row.key for row in rows]
+    assert [held[o.remote_id]["metadata"]["title"] for o in outcomes] == [f"Call {n}" for n in range(len(rows))]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        engagement(links=Links(contacts=("999999",))),
+        engagement(links=Links("999999", ("101",))),
+        engagement(status="LOST"),
+    ],
+    ids=["no such contact", "no such owner", "no such status"],
+)
+def test_a_row_that_the_account_refuses_is_rejected_with_its_reason(ask: Ask, sandbox: Sandbox, row: Engagement):
+    before = len(sandbox.audit())
+
+    ((outcome,), verdict) = ask(lambda target: target.create([row]))
+
+    assert (outcome.key, outcome.state, outcome.remote_id) == (row.key, "rejected", "")
+    assert len(outcome.reason) > 10
+    assert verdict.next in {"refused", "per_row"}
+    assert len(sandbox.audit()) == before
+
+
+def test_a_refused_row_does_not_hold_up_its_batch(ask: Ask):
+    async def create(target: Target) -> Any:
+        rows = [engagement(links=Links(contacts=("999999" if n == 3 else "101",))) for n in range(10)]
+        return [
+            o for n in range(0, 10, target.max_batch) for o in (await target.create(rows[n : n + target.max_batch]))[0]
+        ]
+
+    states = [outcome.state for outcome in ask(create)]
+
+    assert states == ["created"] * 3 + ["rejected"] + ["created"] * 6
+
+
+def test_a_row_sent_twice_is_never_taken_for_created_once_and_found_as_often_as_it_is_there(ask: Ask, sandbox: Sandbox):
+    row = engagement()
+
+    async def twice(target: Target) -> Any:
+        first, second = await target.create([row]), await target.create([row])
+        await asyncio.sleep(sandbox.settle_s)
+        is_unique = getattr(target, "finds_by_key", {}).get("CALL", False)
+        return first.outcomes[0], second.outcomes[0], await target.find([row]), is_unique
+
+    first, second, found, is_unique = ask(twice)
+
+    assert (first.state, second.state) == ("created", "unknown" if is_unique else "created")
+    assert found == {row.key: [first.remote_id, *([] if is_unique else [second.remote_id])]}
+
+
+def test_what_was_created_is_found_by_its_key_after_the_settle_time_and_nothing_else_is(ask: Ask, sandbox: Sandbox):
+    rows = [engagement("CALL"), engagement("NOTE"), engagement("TASK", Links(companies=("203",)))]
+    never_sent = [engagement("CALL"), engagement("NOTE", Links(contacts=("105",)))]
+
+    async def create_and_find(target: Target) -> Any:
+        sent = {row.key: (await target.create([row])).outcomes[0].remote_id for row in rows}
+        await asyncio.sleep(sandbox.settle_s)
+        return sent, dict(await target.find(rows + never_sent))
+
+    sent, found = ask(create_and_find)
+
+    assert found == {key: [remote_id] for key, remote_id in sent.items()}
+
+
+def test_a_row_without_any_link_is_found_too(ask: Ask, sandbox: Sandbox):
+    linked_to_nothing = [engagement("NOTE", Links()), engagement("NOTE", Links())]
+
+    async def create_and_find(target: Target) -> Any:
+        sent = await target.create(linked_to_nothing[:1])
+        await asyncio.sleep(sandbox.settle_s)
+        return sent.outcomes[0].remote_id, dict(await target.find(linked_to_nothing))
+
+    remote_id, found = ask(create_and_find)
+
+    assert found == {linked_to_nothing[0].key: [remote_id]}
+
+
+@pytest.mark.parametrize(
+    ("to", "by", "found"),
+    [
+        ("contacts", "email", {"ann.abel@example.com": ["101"], "BOB.BAKER@example.com": ["102"], "no@example.com": None}),
+        ("contacts", "phone", {
+            "+15555550100": ["101", "105"], "+15555550101": ["102"], "+442079460100": ["103"], "+12079460100": ["104"],
+            "+15555550177": None,
+        }),
+        ("companies", "domain", {"alder.example": ["201"], "Beech.Example": ["202"], "oak.example": None}),
+        ("companies", "name", {"Alder Freight": ["201"], "beech & sons": ["202", "203"], "Oak": None}),
+        ("companies", "contact", {"101": ["201"], "102": ["202"], "103": None}),
+        ("deals", "name", {"Alder - annual plan": ["301"], "Oak - plan": None}),
+        ("deals", "contact", {"101": None}),
+        ("owners", "email", {"Ada@example.com": ["401"], "gone@example.com": None, "no@example.com": None}),
+    ],
+)  # fmt: skip
+def test_words_are_looked_up(ask: Ask, to: Any, by: str, found: dict[str, list[str] | None]):
+    assert dict(ask(lambda target: target.look_up(to, by, list(found)))) == {k: v for k, v in found.items() if v}
+
+
+def test_more_words_than_one_request_takes_are_looked_up(ask: Ask):
+    emails = [f"nobody{n}@example.com" for n in range(230)] + ["ann.abel@example.com"]
+    phones = [f"+1555555{n:04d}" for n in range(230)]
+
+    async def both(target: Target) -> Any:
+        return await target.look_up("contacts", "email", emails), await target.look_up("contacts", "phone", phones)
+
+    by_email, by_phone = ask(both)
+
+    assert by_email == {"ann.abel@example.com": ["101"]}
+    assert by_phone == {"+15555550100": ["101", "105"], "+15555550101": ["102"]}
