@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -120,3 +124,34 @@ def checkpoint(tmp_path: Path) -> Iterator[Checkpoint]:
     opened = open_checkpoint(tmp_path / "state" / "c.sqlite", portal="sandbox 1", namespace="test")
     yield opened
     opened.close()
+
+
+SEEDS = {
+    "contacts.csv": "id,email,phone,mobilephone,firstname,lastname,company_id\n"
+    "1,contact1@customer.example,(206) 555-0101,,Con,Tact,11\n2,contact2@customer.example,+12065550102,,Ann,Other,\n",
+    "companies.csv": "id,name,domain\n11,Customer,customer.example\n",
+    "deals.csv": "id,dealname\n21,Deal\n",
+    "owners.csv": "id,email,firstname,lastname,active\n31,owner@example.com,Ow,Ner,true\n",
+}
+
+
+@pytest.fixture
+def sandbox_url(tmp_path: Path) -> Iterator[str]:
+    """A real sandbox process with two contacts, a company, a deal and an owner; ended, and its end waited for."""
+    folder = tmp_path / "sandbox"
+    (folder / "seeds").mkdir(parents=True)
+    for name, text in SEEDS.items():
+        (folder / "seeds" / name).write_text(text)
+    ready = folder / "ready.json"
+    command = ["--db", folder / "db.sqlite", "--seed-data", folder / "seeds", "--ready-file", ready]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen([sys.executable, "-m", "etl.sandbox", *map(str, command)], stdout=log, stderr=log)
+    try:
+        until = time.monotonic() + 20
+        while not ready.exists():
+            assert process.poll() is None and time.monotonic() < until, (folder / "log").read_text()
+            time.sleep(0.02)
+        yield json.loads(ready.read_text())["url"]
+    finally:
+        process.terminate()
+        process.wait()

@@ -55,16 +55,6 @@ CREATE TABLE row (
 CREATE UNIQUE INDEX row_key ON row (key);
 CREATE INDEX row_open ON row (state, id) WHERE state <> 'created';
 
--- rows of the plan at hand that the checkpoint knew before; applied when the plan is finished, so that a plan that
--- is not has changed nothing
-CREATE TABLE seen (
-  row INTEGER PRIMARY KEY, hash BLOB NOT NULL, input INTEGER NOT NULL, line INTEGER NOT NULL,
-  segment INTEGER NOT NULL, pos INTEGER NOT NULL, type TEXT NOT NULL, time_ms INTEGER NOT NULL,
-  state TEXT NOT NULL, links TEXT NOT NULL, wanted TEXT, reason TEXT);
-
--- values of `unique` columns of the plan at hand
-CREATE TABLE uniq (name TEXT NOT NULL, hash BLOB NOT NULL, line INTEGER NOT NULL, PRIMARY KEY (name, hash)) WITHOUT ROWID;
-
 CREATE TABLE request (
   id INTEGER PRIMARY KEY, run INTEGER NOT NULL, wire TEXT NOT NULL, rows INTEGER NOT NULL, sent_at TEXT NOT NULL,
   answered_at TEXT, verdict TEXT, reason TEXT);
@@ -75,4 +65,19 @@ CREATE TABLE directory (
 
 -- every change of a terminal state, and who asked for it
 CREATE TABLE log (at TEXT NOT NULL, run INTEGER, entry TEXT NOT NULL);
+"""
+
+#: What only the plan at hand needs to remember: in SQLite's temporary file, gone with the process, as the plan would be.
+PLAN_SCHEMA = """
+-- rows that the checkpoint knew before this plan; `fate` says what `finish_plan` does with them: `take` the new payload,
+-- only `move` the row to this input, or `leave` it as it is (created)
+DROP TABLE IF EXISTS temp.seen;
+CREATE TEMP TABLE seen (
+  row INTEGER PRIMARY KEY, fate TEXT NOT NULL, hash BLOB NOT NULL, input INTEGER NOT NULL, line INTEGER NOT NULL,
+  segment INTEGER NOT NULL, pos INTEGER NOT NULL, type TEXT NOT NULL, time_ms INTEGER NOT NULL,
+  state TEXT NOT NULL, links TEXT NOT NULL, wanted TEXT, reason TEXT);
+
+-- values of `unique` columns
+DROP TABLE IF EXISTS temp.uniq;
+CREATE TEMP TABLE uniq (name TEXT NOT NULL, hash BLOB NOT NULL, line INTEGER NOT NULL, PRIMARY KEY (name, hash)) WITHOUT ROWID;
 """

@@ -1,8 +1,8 @@
 """Half one's side of the checkpoint: rows staged chunk by chunk, repeats judged, and the plan made sendable at once.
 
-Rows that the checkpoint does not know are inserted as they come; what becomes of those it knows is kept in `seen` and
-applied by `finish_plan` in one transaction with the flag that lets the plan be sent. A plan that was not finished has
-changed nothing, and the next one throws it away.
+Rows that the checkpoint does not know are inserted as they come; what becomes of those it knows is kept aside in `seen`
+and applied by `finish_plan` in one transaction with the flag that lets the plan be sent. A plan that was not finished
+has changed nothing, and the next one throws it away.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from hashlib import blake2b
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
+from etl.checkpoint.schema import PLAN_SCHEMA
 from etl.checkpoint.store import Checkpoint, now
 from etl.flow import LINK_KINDS, Linked, LinkKind, Problem, Reject, key_text
 
@@ -50,12 +51,12 @@ def begin_plan(checkpoint: Checkpoint, fingerprint: str, mapping: str) -> int:
     `fingerprint` stands for inputs, mapping and options, `mapping` for the mapping alone (both hex digests). An
     unfinished plan with the same fingerprint leaves its look-ups: they are as fresh as its own would be.
     """
+    checkpoint.db.executescript(PLAN_SCHEMA)
     with checkpoint.transaction() as db:
         same = db.execute("SELECT 1 FROM plan WHERE NOT finished AND fingerprint = ?", [fingerprint]).fetchone()
         _discard_unfinished(db)
         if not same:
             db.execute("DELETE FROM directory")
-        db.execute("DELETE FROM uniq")
         values = [fingerprint, mapping, now()]
         plan = db.execute("INSERT INTO plan (fingerprint, mapping, started_at) VALUES (?, ?, ?)", values).lastrowid
     assert plan is not None
@@ -117,9 +118,8 @@ def finish_plan(checkpoint: Checkpoint, plan: int) -> None:
             UPDATE row SET hash = s.hash, input = s.input, line = s.line, segment = s.segment, pos = s.pos,
                 type = s.type, time_ms = s.time_ms, state = s.state, links = s.links, wanted = s.wanted,
                 reason = s.reason, doubts = 0
-            FROM seen AS s WHERE s.row = row.id AND s.state <> ''""")
-        db.execute("UPDATE row SET input = s.input, line = s.line FROM seen AS s WHERE s.row = row.id AND s.state = ''")
-        db.execute("DELETE FROM seen")
+            FROM seen AS s WHERE s.row = row.id AND s.fate = 'take'""")
+        db.execute("UPDATE row SET input = s.input, line = s.line FROM seen AS s WHERE s.row = row.id AND s.fate = 'move'")
         db.execute("UPDATE plan SET finished = 1 WHERE id = ?", [plan])
 
 
@@ -168,7 +168,6 @@ def _discard_unfinished(db: sqlite3.Connection) -> None:
     inputs = "(SELECT id FROM input WHERE plan IN (SELECT id FROM plan WHERE NOT finished))"
     for table in ("row", "segment", "reject", "skipped"):
         db.execute(f"DELETE FROM {table} WHERE input IN {inputs}")  # noqa: S608 - names of our own tables
-    db.execute("DELETE FROM seen")
     db.execute("DELETE FROM input WHERE plan IN (SELECT id FROM plan WHERE NOT finished)")
     db.execute("DELETE FROM plan WHERE NOT finished")
 
@@ -294,7 +293,9 @@ def _judge_known(
             already += 1
             changed += hash_ != draft.hash and not here
         if not here:
-            _remember_seen(db, number, draft, state, same=hash_ == draft.hash)
+            fate = _fate(state, same=hash_ == draft.hash)
+            values = [number, fate, *draft[1:]]
+            db.execute("INSERT INTO seen VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
     db.execute("UPDATE plan SET already = already + ?, changed = changed + ? WHERE id = ?", [already, changed, plan])
     return refused
 
@@ -308,13 +309,12 @@ def _stored(db: sqlite3.Connection, drafts: list[Draft]) -> Iterator[tuple[int, 
             yield i, draft, found
 
 
-def _remember_seen(db: sqlite3.Connection, number: int, draft: Draft, state: str, *, same: bool) -> None:
-    """Keeps for `finish_plan` what becomes of a row of an earlier plan; an empty state leaves the row as it is."""
+def _fate(state: str, *, same: bool) -> str:
+    """What becomes of a row of an earlier plan that comes again: one that was not sent takes what came."""
     if state == "created":
-        return
+        return "leave"
     takes = state in _REPLACEABLE or (state == "rejected" and not same)
-    kept = draft if takes else draft._replace(state="")
-    db.execute("INSERT OR IGNORE INTO seen VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", [number, *kept[1:]])
+    return "take" if takes else "move"
 
 
 def _repeat(linked: Linked, i: int, code: str, column: str, line: int) -> Reject:

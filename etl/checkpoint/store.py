@@ -125,7 +125,6 @@ def _connect(path: Path) -> sqlite3.Connection:
     db.execute("PRAGMA journal_mode=WAL")
     db.execute("PRAGMA synchronous=FULL")
     db.execute("PRAGMA cache_size=-65536")  # 64 MiB
-    db.execute("PRAGMA temp_store=MEMORY")
     return db
 
 

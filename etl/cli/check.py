@@ -18,7 +18,7 @@ def check(mapping: str, file: Path | None, *, as_json: bool) -> None:
     """Check MAPPING, run the tests in it, and, with FILE, how it fits the file's columns. Offline, and changes nothing."""
     from etl.mapping import check_header, lint, load, unsupported
 
-    loaded = load(mapping)
+    loaded = load(mapping, beside=file.parent if file else None)
     mistakes = unsupported(loaded)
     header = None
     if file is not None:

@@ -63,7 +63,7 @@ def usable_mapping(name: str, files: tuple[Path, ...]) -> Mapping:
     from etl.mapping import check_header, load, unsupported
     from etl.read import header
 
-    loaded = load(name)
+    loaded = load(name, beside=files[0].parent)
     if mistakes := unsupported(loaded):
         raise MappingError(mistakes)
     for file in files:

@@ -18,7 +18,8 @@ LOG_EVERY_S = 60.0
 class Advance(Protocol):
     """Told how many more rows are done."""
 
-    def __call__(self, rows: int, /) -> None: ...
+    def __call__(self, rows: int, /) -> None:
+        """So many more."""
 
 
 def table(title: str, rows: Sequence[Sequence[str]], header: Sequence[str] = ()) -> None:
@@ -35,14 +36,17 @@ def table(title: str, rows: Sequence[Sequence[str]], header: Sequence[str] = ())
         drawn.add_column(header[i] if header else "", justify="right" if number else "left", no_wrap=i == 0)
     for row in rows:
         drawn.add_row(*(Text(cell) for cell in row))
-    console = Console(soft_wrap=False, width=None if sys.stdout.isatty() else 110)
-    console.print(drawn)
+    console = Console(width=None if sys.stdout.isatty() else 118)
+    with console.capture() as captured:
+        console.print(drawn)
+    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 def last_lines(pairs: Sequence[tuple[str, str]]) -> None:
     """What happened, where the files are, what to do next; one line each."""
+    width = max(len(name) for name, _ in pairs) + 2
     for name, text in pairs:
-        click.echo(f"{name + ':':<12}{text}")
+        click.echo(f"{name + ':':<{width}}{text}")
 
 
 def say(text: str) -> None:

@@ -33,11 +33,12 @@ def status(checkpoint: Path | None, *, as_json: bool) -> None:
     types = [[_name(f), kind, f"{rows:,}"] for f in found for kind, rows in f["by_type"].items()]
     if types:
         show.table("created by the last run, by type", types, ("", "type", "engagements"))
-    show.last_lines([(f"{name} of {_name(f)}", path) for f in found for name, path in f["files"].items()])
-    left = [f for f in found if f["not_tried"] or f["unresolved"]]
-    advice = "run the same command again: it goes on" if left else "etl sandbox serve, and open its page" \
-        if any(f["sandbox"] for f in found) else "all is done"  # fmt: skip
-    show.last_lines([("next", advice)])
+    left = any(f["not_tried"] or f["unresolved"] for f in found)
+    advice = "run the same command again: it goes on" if left else "correct the rejects and run them with the same mapping"
+    if not left and any(f["sandbox"] for f in found):
+        advice = "etl sandbox serve   # and open its page, to see the timelines"
+    files = [(f"{name} of {_name(f)}", path) for f in found for name, path in f["files"].items()]
+    show.last_lines([*files, ("next", advice)])
 
 
 def _name(found: Json) -> str:

@@ -157,6 +157,13 @@ def as_mask(array: Any) -> NDArray[np.bool_]:
     return mask
 
 
+def lost(made: Any, texts: Any) -> NDArray[np.bool_]:
+    """Which rows had a text and became nothing: what a conversion could not take."""
+    if made.null_count == texts.null_count:  # nothing comes of nothing, so equal counts are the same rows
+        return np.zeros(len(made), np.bool_)
+    return as_mask(pc.and_(made.is_null(), texts.is_valid()))
+
+
 def replaced(array: Any, mask: NDArray[np.bool_], values: Any) -> Any:
     """The array with `values` where the mask holds, in order."""
     return pc.replace_with_mask(array, pa.array(mask), values)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import ipaddress
+import ssl
 import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -60,12 +61,8 @@ class Transport:
         self.base_url, self.is_loopback = checked_url(base_url)
         self._deadline_s = deadline_s
         self._token = checked_token(token).encode()
-        limits = httpx.Limits(
-            max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS, keepalive_expiry=KEEPALIVE_S
-        )
         self._client = httpx.AsyncClient(
-            transport=network
-            or httpx.AsyncHTTPTransport(http1=True, http2=False, retries=0, limits=limits, trust_env=False),
+            transport=network or _sockets(is_plain=self.base_url.startswith("http:")),
             timeout=timeout,
             follow_redirects=False,
             trust_env=False,
@@ -134,6 +131,15 @@ def checked_token(token: str) -> str:
             "The token is empty or holds characters that no token has.", hint="Copy it again, on one line."
         )
     return token
+
+
+def _sockets(*, is_plain: bool) -> httpx.AsyncHTTPTransport:
+    limits = httpx.Limits(
+        max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS, keepalive_expiry=KEEPALIVE_S
+    )
+    # plain http is for this machine: it needs no authorities, which take a tenth of a second to read, and trusts none
+    verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if is_plain else True
+    return httpx.AsyncHTTPTransport(verify=verify, http1=True, http2=False, retries=0, limits=limits, trust_env=False)
 
 
 def _is_loopback(host: str) -> bool:

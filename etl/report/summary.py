@@ -12,7 +12,7 @@ _MEANING = {
     "read": "rows of the file",
     "created": "created by this run",
     "updated": "updated by this run",
-    "already": "created before",
+    "already": "created before, or the same row once more",
     "skipped": "left out by a rule",
     "merged": "merged into another row",
     "rejected": "refused, with the reason",
@@ -60,7 +60,7 @@ def lines(found: Json, *, planned: bool = False) -> list[tuple[str, str, str]]:
         elif name == "created" and found["by_type"] and not planned:
             detail = _inside(found["by_type"])
         elif name == "already" and found["changed"]:
-            detail = f"created before; {found['changed']:,} differ now and stay as they are"
+            detail = f"{_MEANING[name]}; {found['changed']:,} differ now and stay as they are"
         elif name in ("skipped", "rejected") and found[f"{name}_by"]:
             detail = _inside(found[f"{name}_by"])
         table.append((name.replace("_", " "), f"{found[name]:,}", detail))

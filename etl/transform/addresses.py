@@ -10,7 +10,7 @@ from functools import lru_cache
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.columns.arrays import Column, as_mask, flat, lists, per_distinct, replaced, to_text, to_texts
+from etl.columns.arrays import Column, as_mask, flat, lists, lost, per_distinct, replaced, to_text, to_texts
 from etl.transform.frame import Frame
 
 #: Addresses that need no second look: plain ASCII, no quotes, labels without dashes at their ends.
@@ -31,7 +31,7 @@ def to_email(frame: Frame, column: Column, label: str) -> Column:
     made = (
         replaced(lower, rest, per_distinct(texts.filter(pa.array(rest)), email, pa.string())) if rest.any() else lower
     )
-    odd = as_mask(made.is_null()) & as_mask(texts.is_valid())
+    odd = lost(made, texts)
     frame.refuse(odd, "bad_email", label, texts, "expected an e-mail address")
     return Column("text", made)
 
@@ -54,7 +54,7 @@ def to_domain(frame: Frame, column: Column, label: str) -> Column:
     """`as: domain`: the domain of an e-mail address or a web address, lower case, without `www.`."""
     texts = to_text(column)
     made = per_distinct(texts, domain, pa.string())
-    odd = as_mask(made.is_null()) & as_mask(texts.is_valid())
+    odd = lost(made, texts)
     frame.refuse(odd, "bad_email", label, texts, "expected an e-mail address, a web address or a domain")
     return Column("text", made)
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from etl.columns.arrays import Column, as_mask, flat, to_text
+from etl.columns.arrays import Column, as_mask, flat, lost, to_text
 from etl.columns.numbers import parse_numbers
 from etl.mapping.model import All, Any_, Condition, Expr, Not, Test
 from etl.transform.frame import Compiled, Frame
@@ -117,7 +117,7 @@ def _ordered(test: Test, column: Compiled) -> Holds:
         found = column(frame)
         texts = to_text(found)
         numbers = found.array if found.kind in ("int", "number") else parse_numbers(texts)
-        odd = as_mask(numbers.is_null()) & as_mask(texts.is_valid())
+        odd = lost(numbers, texts)
         frame.refuse(
             odd, "bad_condition", test.name, texts, f"expected a number, for `{test.operator}: {test.operand}`"
         )

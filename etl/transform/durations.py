@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pyarrow as pa
 
-from etl.columns.arrays import Column, as_mask, per_distinct, to_text
+from etl.columns.arrays import Column, lost, per_distinct, to_text
 from etl.transform.frame import Frame, Step
 
 _UNIT_MS = {"s": 1_000, "ms": 1, "min": 60_000}
@@ -42,7 +42,7 @@ def to_duration(formats: tuple[str, ...], label: str) -> Step:
     def compute(frame: Frame, column: Column) -> Column:
         texts = to_text(column)
         found = per_distinct(texts, read, pa.int64())
-        frame.refuse(as_mask(found.is_null()) & as_mask(texts.is_valid()), "bad_duration", label, texts, message)
+        frame.refuse(lost(found, texts), "bad_duration", label, texts, message)
         return Column("int", found)
 
     return compute

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from etl.columns.arrays import Column, Rows, trimmed
+from etl.columns.arrays import Column, Rows, to_text, trimmed
 from etl.flow import Problem
 
 #: The longest part of a cell that a problem repeats, in characters.
@@ -103,10 +103,13 @@ class Frame:
         return np.isin(self.rows, found) if len(found) else np.zeros(len(self), np.bool_)
 
     def refuse(self, mask: NDArray[np.bool_], code: str, column: str, values: Any, message: str) -> None:
-        """Notes one problem on each row where the mask holds; `values` are the frame's texts."""
+        """Notes one problem on each row where the mask holds; `values` are the frame's: a string array or a column."""
         if mask.any():
-            shown = None if values is None else values.filter(pa.array(mask))
-            self.problems.add(self.rows[mask], code, column, shown, message)
+            if isinstance(values, Column):
+                values = to_text(values.take(np.flatnonzero(mask)))
+            elif values is not None:
+                values = values.filter(pa.array(mask))
+            self.problems.add(self.rows[mask], code, column, values, message)
 
     def _known(self, key: str) -> Column | None:
         found = self.memo.get(key)

@@ -8,7 +8,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.columns.arrays import Column, per_distinct, to_text
+from etl.columns.arrays import Column, lost, per_distinct, to_text
 from etl.columns.numbers import parse_bools, parse_ints, parse_numbers
 from etl.transform.frame import Frame
 
@@ -64,6 +64,5 @@ def _json(text: str) -> str | None:
 
 def _judged(frame: Frame, made: Column, texts: Any, code: str, label: str, message: str) -> Column:
     """The made column, after every text that became nothing was refused."""
-    lost = made.empty & ~Column("text", texts).empty
-    frame.refuse(lost, code, label, texts, message)
+    frame.refuse(lost(made.array, texts), code, label, texts, message)
     return made

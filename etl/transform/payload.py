@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from etl.columns.arrays import Column, as_mask, flat, lists, to_text, to_texts
+from etl.columns.arrays import Column, as_mask, flat, lists, lost, to_text, to_texts
 from etl.columns.fragments import Fragment, bare, escaped, fragment, joined, json_object, list_fragment
 from etl.columns.numbers import parse_bools, parse_ints
 from etl.engagement import EARLIEST_MS, FIELDS, LATEST_AHEAD_MS, MAX_BODY, MAX_LINE, EngagementType, Field, Kind
@@ -101,7 +101,7 @@ def checked_time(frame: Frame, column: Column, label: str, now_ms: int) -> Any:
     numbers = _whole(frame, column, label, "bad_time", "expected milliseconds: use `as: datetime`")
     far = as_mask(pc.or_(pc.less(numbers, EARLIEST_MS), pc.greater(numbers, now_ms + LATEST_AHEAD_MS)))
     message = "expected a time from 1990 to a year from now, in milliseconds"
-    frame.refuse(far, "time_range", label, to_text(column), message)
+    frame.refuse(far, "time_range", label, column, message)
     return numbers
 
 
@@ -118,9 +118,7 @@ def _check_order(frame: Frame, columns: Mapping[str, Column]) -> None:
     start, end = columns.get("startTime"), columns.get("endTime")
     if start is not None and end is not None and start.kind == end.kind == "int":
         wrong = as_mask(pc.less(end.array, start.array))
-        frame.refuse(
-            wrong, "bad_order", "metadata.endTime", to_text(end), "expected an end that is not before the start"
-        )
+        frame.refuse(wrong, "bad_order", "metadata.endTime", end, "expected an end that is not before the start")
 
 
 def _texts(label: str, limit: int) -> Write:
@@ -160,7 +158,7 @@ def _bools(label: str) -> Write:
     def write(frame: Frame, column: Column) -> Fragment:
         texts = to_text(column)
         truths = column.array if column.kind == "bool" else parse_bools(texts)
-        odd = as_mask(truths.is_null()) & as_mask(texts.is_valid())
+        odd = lost(truths, texts)
         frame.refuse(odd, "bad_bool", label, texts, "expected true or false")
         return bare(pc.cast(truths, pa.string()))
 
@@ -178,7 +176,7 @@ def _durations(label: str) -> Write:
     def write(frame: Frame, column: Column) -> Fragment:
         numbers = _whole(frame, column, label, "bad_duration", "expected a whole number of milliseconds")
         negative = as_mask(pc.less(numbers, 0))
-        frame.refuse(negative, "bad_duration", label, to_text(column), "expected a duration that is not negative")
+        frame.refuse(negative, "bad_duration", label, column, "expected a duration that is not negative")
         return bare(pc.cast(numbers, pa.string()))
 
     return write
@@ -190,9 +188,11 @@ def _moments(label: str, now_ms: int) -> Write:
 
 def _whole(frame: Frame, column: Column, label: str, code: str, message: str) -> Any:
     """The column as int64; what is no whole number is refused."""
+    if column.kind == "int":
+        return column.array
     texts = to_text(column)
-    numbers = column.array if column.kind == "int" else parse_ints(texts)
-    frame.refuse(as_mask(numbers.is_null()) & as_mask(texts.is_valid()), code, label, texts, message)
+    numbers = parse_ints(texts)
+    frame.refuse(lost(numbers, texts), code, label, texts, message)
     return numbers
 
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from etl.columns.arrays import Column, as_mask, per_distinct, replaced, text_bytes, to_text
+from etl.columns.arrays import Column, as_mask, lost, per_distinct, replaced, text_bytes, to_text
 from etl.transform.frame import Frame, Step
 
 #: Regions whose country code is 1 and whose national numbers are ten digits that begin with 2 to 9.
@@ -43,7 +43,7 @@ def to_phone(region: str | None, invalid: str, label: str) -> Step:
         if invalid == "keep":
             return Column("text", pc.coalesce(numbers, texts))
         if invalid == "reject":
-            odd = as_mask(numbers.is_null()) & as_mask(texts.is_valid())
+            odd = lost(numbers, texts)
             frame.refuse(odd, "bad_phone", label, texts, f"expected a phone number{f' of {region}' if region else ''}")
         return Column("text", numbers)
 

@@ -18,6 +18,7 @@ from etl.columns.arrays import (
     constant,
     flat,
     lists,
+    lost,
     per_distinct,
     scatter,
     text,
@@ -57,7 +58,7 @@ def extract(step: From, label: str) -> Step:
     def compute(frame: Frame, column: Column) -> Column:
         texts = to_text(column)
         made = found.first_group(texts)
-        odd = as_mask(made.is_null()) & as_mask(texts.is_valid())
+        odd = lost(made, texts)
         frame.refuse(odd, "no_match", label, texts, f"expected a text that matches `{found.text}`")
         return trimmed(made) if step.trim else text(made)
 
@@ -109,7 +110,7 @@ def translate(step: From, label: str) -> Step:
             texts = pc.fill_null(texts, "")
         places = pc.index_in(texts, keys, skip_nulls=True)
         made = Column(pool.kind, pool.array.take(places))
-        rest = as_mask(places.is_null()) & as_mask(texts.is_valid())
+        rest = lost(places, texts)
         if step.otherwise is None:
             frame.refuse(rest, "no_rule", label, texts, f"expected one of: {_listed(entries)}")
         elif rest.any():
@@ -128,7 +129,7 @@ def look_up(step: From, directory: Directory, label: str) -> Step:
         texts = to_text(column)
         found = per_distinct(texts, lambda value: directory.known.get(directory.normal(value)), pa.string())
         if step.not_found == "reject":
-            odd = as_mask(found.is_null()) & as_mask(texts.is_valid())
+            odd = lost(found, texts)
             frame.refuse(odd, "lookup_missing", label, texts, f"expected an entry of {directory.what}")
         return Column("text", found)
 

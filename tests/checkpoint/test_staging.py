@@ -70,6 +70,17 @@ def test_a_second_import_of_created_rows_is_already_and_a_difference_is_counted_
     assert states(checkpoint) == {"created": 2, "planned": 1}
 
 
+def test_repeats_are_judged_the_same_on_every_night(checkpoint: Checkpoint) -> None:
+    night = make_linked(["a", "a", "a", "b"], bodies=["one", "two", "one", "b"])
+    first = balanced(checkpoint, stage_all(checkpoint, night))
+    create_all(checkpoint, 1)
+
+    second = balanced(checkpoint, stage_all(checkpoint, night))
+
+    assert (first.not_tried, first.already, first.rejected) == (2, 1, 1)
+    assert (second.not_tried, second.already, second.rejected, second.changed) == (0, 3, 1, 0)
+
+
 def test_a_plan_that_was_not_finished_sends_nothing_and_changes_nothing(checkpoint: Checkpoint) -> None:
     stage_all(checkpoint, make_linked(["a"], bodies=["old"]))
     stage_all(checkpoint, make_linked(["a", "b"], bodies=["new", "b"]), finish=False)

@@ -66,14 +66,19 @@ METADATA: dict[str, dict[str, Any]] = {
 
 class Sandbox(NamedTuple):
     url: str
+    client: httpx.Client
     settle_s: float
     api: str
 
     def audit(self) -> dict[str, dict[str, Any]]:
         """Every engagement in the v1 shape, by its id as text."""
-        lines = httpx.get(f"{self.url}/__audit/engagements", trust_env=False).content.splitlines()
+        lines = self.client.get("/__audit/engagements").content.splitlines()
         held = [orjson.loads(line) for line in lines]
         return {str(e["engagement"]["id"]): e for e in held}
+
+    def break_(self, *faults: str, seed: int = 0) -> None:
+        """Switches these faults on, and all others off."""
+        self.client.post("/__faults", json={"faults": faults, "seed": seed}).raise_for_status()
 
 
 #: How the account is reached, and the switches of the sandbox that stands for it.
@@ -94,7 +99,8 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
     with subprocess.Popen(command) as process:
         try:
             url = _url(ready, process)
-            yield Sandbox(url, asyncio.run(_settle_s(url)), api)
+            with httpx.Client(base_url=url, trust_env=False) as client:
+                yield Sandbox(url, client, client.get("/__sandbox").json()["settle_s"], api)
         finally:
             process.terminate()
 
@@ -106,14 +112,6 @@ def _url(ready: Path, process: subprocess.Popen[bytes]) -> str:
             return str(orjson.loads(text)["url"])
         time.sleep(0.02)
     raise AssertionError("the sandbox did not start")
-
-
-async def _settle_s(url: str) -> float:
-    target = connect(url, "objects", None)
-    portal = await target.portal()
-    await target.close()
-    assert portal.settle_s is not None
-    return portal.settle_s
 
 
 @pytest.fixture
@@ -147,11 +145,11 @@ def engagement(type: str = "CALL", links: Links = LINKS, **metadata: Any) -> Eng
     return Engagement(key_text(os.urandom(16)), type, TIME_MS, orjson.dumps(body), links)
 
 
-def test_the_account_is_known(ask: Ask):
+def test_the_account_is_known(ask: Ask, sandbox: Sandbox):
     portal = ask(lambda target: target.portal())
 
     assert portal.id.isdigit()
-    assert portal.settle_s > 0
+    assert portal.settle_s == sandbox.settle_s > 0
 
 
 def test_the_outcomes_of_calls_include_those_that_every_account_has(ask: Ask):
@@ -296,3 +294,64 @@ def test_more_words_than_one_request_takes_are_looked_up(ask: Ask):
 
     assert by_email == {"ann.abel@example.com": ["101"]}
     assert by_phone == {"+15555550100": ["101", "105"], "+15555550101": ["102"]}
+
+
+@pytest.mark.parametrize(
+    ("fault", "state", "next_", "exit_code", "is_there"),
+    [
+        ("commit_then_reset", "unknown", "unknown", 0, True),
+        ("cut_json", "unknown", "unknown", 0, True),
+        ("error_after", "unknown", "unknown", 0, True),
+        ("error_before", "unknown", "unknown", 0, False),
+        ("reset_before", "unknown", "unknown", 0, False),
+        ("locked", "unknown", "unknown", 0, False),
+        ("rate_limit", "planned", "wait", 0, False),
+        ("daily_limit", "planned", "stop", 75, False),
+        ("migrating", "planned", "stop", 75, False),
+        ("expired_token", "planned", "stop", 77, False),
+        ("forbidden", "planned", "stop", 77, False),
+    ],
+)
+def test_a_create_that_went_wrong_is_unknown_unless_it_was_certainly_not_worked_on(
+    ask: Ask, sandbox: Sandbox, fault: str, state: str, next_: str, exit_code: int, is_there: bool
+):
+    row = engagement()
+    before = set(sandbox.audit())
+
+    async def create(target: Target) -> Any:
+        sandbox.break_(f"{fault}:times=1,match=POST")
+        return await target.create([row])
+
+    ((outcome,), verdict) = ask(create)
+
+    assert (outcome.key, outcome.state, verdict.next, verdict.exit_code) == (row.key, state, next_, exit_code)
+    assert len(set(sandbox.audit()) - before) == is_there
+
+
+def test_a_row_that_a_batch_does_not_speak_of_is_unknown_and_found(ask: Ask, sandbox: Sandbox):
+    rows = [engagement() for _ in range(10)]
+
+    async def create_and_find(target: Target) -> Any:
+        sandbox.break_("missing_from_207:times=1")  # only batches have it
+        groups = [rows[n : n + target.max_batch] for n in range(0, len(rows), target.max_batch)]
+        outcomes = [o for group in groups for o in (await target.create(group)).outcomes]
+        await asyncio.sleep(sandbox.settle_s)
+        return outcomes, await target.find(rows)
+
+    outcomes, found = ask(create_and_find)
+
+    assert {o.state for o in outcomes} == ({"created"} if sandbox.api == "v1" else {"created", "unknown"})
+    assert all(found[o.key] == [o.remote_id] for o in outcomes if o.state == "created")
+    assert all(len(found[o.key]) == 1 for o in outcomes)
+
+
+@pytest.mark.parametrize("fault", ["error_before:p=0.4", "cut_json:p=0.4", "reset_before:p=0.4"])
+def test_look_ups_come_through_a_bad_line(ask: Ask, sandbox: Sandbox, fault: str):
+    async def look_up(target: Target) -> Any:
+        sandbox.break_(fault, seed=7)
+        try:
+            return await target.look_up("contacts", "email", ["ann.abel@example.com"])
+        finally:
+            sandbox.break_()
+
+    assert ask(look_up) == {"ann.abel@example.com": ["101"]}
