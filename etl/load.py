@@ -11,9 +11,10 @@ from time import monotonic
 from etl.checkpoint.journal import Due, due
 from etl.checkpoint.store import Checkpoint
 from etl.dispatch import Journal, dispatch
-from etl.errors import ConfigError, EtlError, RemoteDown, TokenError, TryLater
+from etl.errors import RemoteDown
 from etl.flow import Engagement, Outcome
-from etl.hubspot.target import Sent, Target, Verdict
+from etl.hubspot.target import Sent, Target
+from etl.hubspot.verdicts import stopped
 
 CONNECTIONS = 10
 PAGE_ROWS = 2_000
@@ -23,8 +24,6 @@ MAX_UNKNOWN = 500
 MAX_FAILURES = 8
 BACKOFF_S, BACKOFF_CAP_S = 0.5, 30.0
 GRACE_S = 30.0  #: how long answers are waited for once the run is asked to stop
-
-_STOPS: dict[int, type[EtlError]] = {69: RemoteDown, 75: TryLater, 77: TokenError, 78: ConfigError}
 
 
 @dataclass(slots=True)
@@ -132,7 +131,7 @@ async def _judge(sent: Sent, sending: Sending) -> None:
         sending.unknown += doubtful
         sending.last_doubt_mono_s = monotonic()
     if verdict.next == "stop":
-        sending.error = sending.error or _stop(verdict)
+        sending.error = sending.error or stopped(verdict)
     elif verdict.next in ("not_sent", "unknown"):
         sending.failures += 1
         if sending.failures >= MAX_FAILURES:
@@ -152,8 +151,3 @@ async def _pause(seconds: float, sending: Sending) -> None:
         await asyncio.wait_for(sending.stop.wait(), seconds)
     except TimeoutError:
         return
-
-
-def _stop(verdict: Verdict) -> EtlError:
-    kind = _STOPS.get(verdict.exit_code, RemoteDown)
-    return kind(f"The API ended the run: {verdict.reason}.", hint="Everything is saved: the same command goes on.")

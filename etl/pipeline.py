@@ -175,8 +175,6 @@ def look_again(
 ) -> None:
     """Links parked rows of earlier plans whose contact is there by now; the others stay parked, or are rejected."""
     from etl.associate import associate_words
-
-    from etl.associate import associate_words
     from etl.transform import owner_policy
     from etl.transform.tables import read_tables
 
@@ -185,12 +183,12 @@ def look_again(
     for batch in staging.parked(checkpoint, plan_, rows):
         words = [wanted for _, wanted in batch]
         found = associate_words(words, mapping.associations, look_up, owner_policy(mapping), tables)
-        links = staging.links_text(found.owner_ids, found.links)
+        columns = zip(batch, *staging.links_text(found.owner_ids, found.links), found.parked.to_pylist(), strict=True)
         fates = []
-        for place, ((number, _), ids, why) in enumerate(zip(batch, links, found.parked.to_pylist(), strict=True)):
+        for place, ((number, _), ids, shape, why) in enumerate(columns):
             refused = "; ".join(problem.message for problem in found.problems.get(place, ()))
             state = "rejected" if refused else "parked" if why else "planned"
-            fates.append((number, state, ids, refused or why))
+            fates.append((number, state, ids, shape, refused or why))
         staging.unpark(checkpoint, run, fates)
 
 

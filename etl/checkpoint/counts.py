@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -42,39 +43,34 @@ def tally(checkpoint: Checkpoint, plan: int, run: int | None) -> Tally:
     for state, mine, rows in checkpoint.rows(
         f"SELECT state, run IS ?, count(*) FROM row WHERE input IN {inputs} GROUP BY 1, 2",
         run,
-        plan,  # noqa: S608
+        plan,
     ):
         fate = ("created" if mine else "already") if state == "created" else _FATE[state]
         setattr(t, fate, getattr(t, fate) + rows)
     t.skipped_by = _grouped(
         checkpoint,
         f"SELECT reason, sum(rows) FROM skipped WHERE input IN {inputs} GROUP BY 1",
-        plan,  # noqa: S608
-    )
-    t.skipped = sum(t.skipped_by.values())
-    t.rejected += checkpoint.one(f"SELECT count(*) FROM reject WHERE input IN {inputs}", plan)  # noqa: S608
-    t.rejected_by = _grouped(
-        checkpoint,
-        f"SELECT json_extract(problems, '$[0][0]'), count(*) FROM reject WHERE input IN {inputs} GROUP BY 1",  # noqa: S608
         plan,
     )
-    refused = checkpoint.one(f"SELECT count(*) FROM row WHERE state = 'rejected' AND input IN {inputs}", plan)  # noqa: S608
+    t.skipped = sum(t.skipped_by.values())
+    t.rejected += checkpoint.one(f"SELECT count(*) FROM reject WHERE input IN {inputs}", plan)
+    t.rejected_by = _grouped(
+        checkpoint,
+        f"SELECT json_extract(problems, '$[0][0]'), count(*) FROM reject WHERE input IN {inputs} GROUP BY 1",
+        plan,
+    )
+    refused = checkpoint.one(f"SELECT count(*) FROM row WHERE state = 'rejected' AND input IN {inputs}", plan)
     if refused:
         t.rejected_by["refused"] = refused
     if run is not None:
-        t.by_type = _grouped(
-            checkpoint, "SELECT type, count(*) FROM row WHERE state = 'created' AND run = ? GROUP BY 1", run
-        )
-        t.links = _link_counts(checkpoint, run)
+        t.by_type, t.links = _types_and_links(checkpoint, "state = 'created' AND run = ?", run)
         t.carried = _carried(checkpoint, plan, run)
     return t
 
 
 def planned_by_type(checkpoint: Checkpoint, plan: int) -> tuple[dict[str, int], dict[str, int]]:
     """What a run of this plan would create: engagements by type, links by kind."""
-    where = "state = 'planned' AND input IN (SELECT id FROM input WHERE plan = ?)"
-    types = _grouped(checkpoint, f"SELECT type, count(*) FROM row WHERE {where} GROUP BY 1", plan)  # noqa: S608
-    return types, _count_links(checkpoint.rows(f"SELECT links, count(*) FROM row WHERE {where} GROUP BY 1", plan))  # noqa: S608
+    return _types_and_links(checkpoint, "state = 'planned' AND input IN (SELECT id FROM input WHERE plan = ?)", plan)
 
 
 def rows_read(checkpoint: Checkpoint, plan: int) -> int:
@@ -107,7 +103,7 @@ def open_rows(checkpoint: Checkpoint, states: tuple[str, ...]) -> Iterator[Open]
     """The rows in one of these states, of all inputs."""
     marks = ", ".join("?" * len(states))
     sql = f"""SELECT input.path, row.line, row.key, row.type, row.time_ms, row.state, coalesce(row.reason, '')
-        FROM row JOIN input ON input.id = row.input WHERE row.state IN ({marks}) ORDER BY row.id"""  # noqa: S608
+        FROM row JOIN input ON input.id = row.input WHERE row.state IN ({marks}) ORDER BY row.id"""
     for path, line, key, *rest in checkpoint.db.execute(sql, states):
         yield Open(path, line, key_text(key), *rest)
 
@@ -129,18 +125,15 @@ def _carried(checkpoint: Checkpoint, plan: int, run: int) -> dict[str, int]:
     return carried
 
 
-def _link_counts(checkpoint: Checkpoint, run: int) -> dict[str, int]:
-    return _count_links(
-        checkpoint.rows("SELECT links, count(*) FROM row WHERE state = 'created' AND run = ? GROUP BY 1", run)
-    )
-
-
-def _count_links(found: list[tuple[str, int]]) -> dict[str, int]:
-    counts = dict.fromkeys(LINK_KINDS, 0)
-    for text, rows in found:
-        for kind, ids in zip(LINK_KINDS, text.split("|")[1:], strict=True):
-            counts[kind] += rows * (ids.count(",") + 1 if ids else 0)
-    return {kind: n for kind, n in counts.items() if n}
+def _types_and_links(checkpoint: Checkpoint, where: str, value: int) -> tuple[dict[str, int], dict[str, int]]:
+    types, links = Counter[str](), Counter[str]()
+    for type_, shape, rows in checkpoint.rows(
+        f"SELECT type, shape, count(*) FROM row WHERE {where} GROUP BY 1, 2", value
+    ):
+        types[type_] += rows
+        for kind, ids in zip(LINK_KINDS, shape.split(","), strict=True):
+            links[kind] += rows * int(ids)
+    return dict(types), {kind: n for kind, n in links.items() if n}
 
 
 def _grouped(checkpoint: Checkpoint, sql: str, *values: object) -> dict[str, int]:

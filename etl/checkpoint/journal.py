@@ -11,7 +11,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from etl.checkpoint.store import Checkpoint, now
 from etl.flow import Engagement, Key, Links, Outcome, key_bytes, key_text
@@ -67,13 +67,14 @@ def end_run(checkpoint: Checkpoint, run: int, *, complete: bool) -> None:
             db.execute("UPDATE plan SET sent = 1 WHERE id = (SELECT plan FROM run WHERE id = ?)", [run])
 
 
-def due(checkpoint: Checkpoint, state: str, *, after: int, rows: int) -> list[Due]:
+def due(checkpoint: Checkpoint, state: Literal["planned", "unknown"], *, after: int, rows: int) -> list[Due]:
     """The next rows in `state` beyond row number `after`, in the order of the input. Unfinished plans are left out."""
+    # The state stands in the text so that SQLite can use the index of odd rows.
     found = checkpoint.rows(
-        f"""{_SELECT} WHERE state = ? AND row.id > ?
+        f"""{_SELECT} WHERE state = '{state}' AND row.id > ?
             AND input NOT IN (SELECT i.id FROM input AS i JOIN plan ON plan.id = i.plan WHERE NOT plan.finished)
             ORDER BY row.id LIMIT ?""",
-        state, after, rows,
+        after, rows,
     )  # fmt: skip
     return list(_engagements(checkpoint, found))
 
@@ -93,7 +94,7 @@ def write(checkpoint: Checkpoint, run: int, intents: Sequence[Intent], answers: 
     """
     with checkpoint.transaction() as db:
         for answer in answers:
-            _store_outcomes(db, run, answer.outcomes, "in_flight")
+            _store_outcomes(db, run, answer.outcomes, "in_flight", split=answer.verdict == "split")
             values = [now(), answer.verdict, answer.reason, answer.request]
             db.execute("UPDATE request SET answered_at = ?, verdict = ?, reason = ? WHERE id = ?", values)
         return [_intend(db, run, intent) for intent in intents]
@@ -117,11 +118,14 @@ def _intend(db: sqlite3.Connection, run: int, intent: Intent) -> int:
     return request
 
 
-def _store_outcomes(db: sqlite3.Connection, run: int, outcomes: Sequence[Outcome], state: str) -> None:
+def _store_outcomes(
+    db: sqlite3.Connection, run: int, outcomes: Sequence[Outcome], state: str, *, split: bool = False
+) -> None:
+    """Moves rows from `state` to their outcomes; rows of a batch that is to be split count as doubted: see `load`."""
     changed = db.executemany(
         """UPDATE row SET state = ?2, remote_id = nullif(?3, ''), reason = nullif(?4, ''), run = ?5,
-               doubts = doubts + (?2 = 'unknown') WHERE key = ?1 AND state = ?6""",
-        [(key_bytes(o.key), o.state, o.remote_id, o.reason, run, state) for o in outcomes],
+               doubts = doubts + (?2 = 'unknown' OR ?7) WHERE key = ?1 AND state = ?6""",
+        [(key_bytes(o.key), o.state, o.remote_id, o.reason, run, state, split) for o in outcomes],
     ).rowcount
     assert changed == len(outcomes), f"an outcome came for a row that was not {state}"
 

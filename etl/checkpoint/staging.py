@@ -14,7 +14,7 @@ from hashlib import blake2b
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from etl.checkpoint.schema import PLAN_SCHEMA
+from etl.checkpoint.schema import DROP_INDEX, INDEX, PLAN_SCHEMA
 from etl.checkpoint.store import Checkpoint, now
 from etl.flow import LINK_KINDS, Linked, LinkKind, Problem, Reject, key_text
 
@@ -41,6 +41,7 @@ class Draft(NamedTuple):
     time_ms: int
     state: str
     links: str
+    shape: str
     wanted: str | None
     reason: str | None
 
@@ -57,6 +58,7 @@ def begin_plan(checkpoint: Checkpoint, fingerprint: str, mapping: str) -> int:
         _discard_unfinished(db)
         if not same:
             db.execute("DELETE FROM directory")
+        db.execute(DROP_INDEX)
         values = [fingerprint, mapping, now()]
         plan = db.execute("INSERT INTO plan (fingerprint, mapping, started_at) VALUES (?, ?, ?)", values).lastrowid
     assert plan is not None
@@ -116,11 +118,15 @@ def finish_plan(checkpoint: Checkpoint, plan: int) -> None:
     with checkpoint.transaction() as db:
         db.execute("""
             UPDATE row SET hash = s.hash, input = s.input, line = s.line, segment = s.segment, pos = s.pos,
-                type = s.type, time_ms = s.time_ms, state = s.state, links = s.links, wanted = s.wanted,
+                type = s.type, time_ms = s.time_ms, state = s.state, links = s.links, shape = s.shape, wanted = s.wanted,
                 reason = s.reason, doubts = 0
             FROM seen AS s WHERE s.row = row.id AND s.fate = 'take'""")
-        db.execute("UPDATE row SET input = s.input, line = s.line FROM seen AS s WHERE s.row = row.id AND s.fate = 'move'")
+        db.execute(
+            "UPDATE row SET input = s.input, line = s.line FROM seen AS s WHERE s.row = row.id AND s.fate = 'move'"
+        )
         db.execute("UPDATE plan SET finished = 1 WHERE id = ?", [plan])
+        db.execute(DROP_INDEX)
+        db.execute(INDEX)
 
 
 def parked(checkpoint: Checkpoint, plan: int, rows: int) -> Iterator[list[tuple[int, str]]]:
@@ -134,24 +140,27 @@ def parked(checkpoint: Checkpoint, plan: int, rows: int) -> Iterator[list[tuple[
         last = batch[-1][0]
 
 
-def unpark(checkpoint: Checkpoint, run: int, rows: Iterable[tuple[int, str, str, str | None]]) -> None:
-    """Stores what looking again gave for parked rows: (row number, new state, links, reason) each."""
+def unpark(checkpoint: Checkpoint, run: int, rows: Iterable[tuple[int, str, str, str, str | None]]) -> None:
+    """Stores what looking again gave for parked rows: (row number, new state, links, shape, reason) each."""
     with checkpoint.transaction() as db:
         db.executemany(
-            """UPDATE row SET state = ?2, links = ?3, reason = ?4, run = ?5, wanted = iif(?2 = 'parked', wanted, NULL)
+            """UPDATE row SET state = ?2, links = ?3, shape = ?4, reason = ?5, run = ?6, wanted = iif(?2 = 'parked', wanted, NULL)
                WHERE id = ?1""", ((*row, run) for row in rows)
         )  # fmt: skip
 
 
-def links_text(owner_ids: pa.StringArray, links: Mapping[LinkKind, pa.ListArray]) -> list[str]:
-    """Each row's ids as the column `links` keeps them: ``owner|contacts|companies|deals|tickets``."""
+def links_text(owner_ids: pa.StringArray, links: Mapping[LinkKind, pa.ListArray]) -> tuple[list[str], list[str]]:
+    """Each row's ids as the columns `links` and `shape` keep them: ``7|2,3|5||`` and ``2,1,0,0``."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     none = pa.scalar("")
-    parts = [pc.fill_null(owner_ids, none)]
-    parts += [pc.fill_null(pc.binary_join(links[kind], ","), none) if kind in links else none for kind in LINK_KINDS]
-    return pc.binary_join_element_wise(*parts, "|").to_pylist()  # type: ignore[no-any-return]
+    ids = [pc.fill_null(pc.binary_join(links[kind], ","), none) if kind in links else none for kind in LINK_KINDS]
+    counts = [pc.fill_null(pc.cast(pc.list_value_length(links[kind]), pa.string()), "0") if kind in links else "0"
+              for kind in LINK_KINDS]  # fmt: skip
+    texts = pc.binary_join_element_wise(pc.fill_null(owner_ids, none), *ids, "|")
+    shapes = pc.binary_join_element_wise(*counts, ",")
+    return texts.to_pylist(), shapes.to_pylist() if links else ["0,0,0,0"] * len(owner_ids)
 
 
 def cells_of(blob: bytes) -> pa.Table:
@@ -167,7 +176,7 @@ def _discard_unfinished(db: sqlite3.Connection) -> None:
         return
     inputs = "(SELECT id FROM input WHERE plan IN (SELECT id FROM plan WHERE NOT finished))"
     for table in ("row", "segment", "reject", "skipped"):
-        db.execute(f"DELETE FROM {table} WHERE input IN {inputs}")  # noqa: S608 - names of our own tables
+        db.execute(f"DELETE FROM {table} WHERE input IN {inputs}")
     db.execute("DELETE FROM input WHERE plan IN (SELECT id FROM plan WHERE NOT finished)")
     db.execute("DELETE FROM plan WHERE NOT finished")
 
@@ -179,8 +188,8 @@ def _stage_rows(db: sqlite3.Connection, input_: int, linked: Linked, unique: Seq
     fresh = [d for i, d in enumerate(drafts) if i not in taken]
     before = db.total_changes
     db.executemany(
-        "INSERT OR IGNORE INTO row (key, hash, input, line, segment, pos, type, time_ms, state, links, wanted, reason)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR IGNORE INTO row (key, hash, input, line, segment, pos, type, time_ms, state, links, shape, wanted,"
+        " reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         fresh,
     )
     refused = {i: ("not_unique", column, line) for i, (column, line) in taken.items()}
@@ -191,7 +200,7 @@ def _stage_rows(db: sqlite3.Connection, input_: int, linked: Linked, unique: Seq
 
 def _drafts(db: sqlite3.Connection, input_: int, linked: Linked) -> list[Draft]:
     """The drafts as rows for the tables, their payloads and cells stored in segments."""
-    payloads, links = _payloads(linked), links_text(linked.owner_ids, linked.links)
+    payloads, (links, shapes) = _payloads(linked), links_text(linked.owner_ids, linked.links)
     wanted, why = linked.wanted.to_pylist(), linked.parked.to_pylist()
     hashes = [
         blake2b(f"{payload}\0{words}".encode(), digest_size=16).digest()
@@ -214,13 +223,14 @@ def _drafts(db: sqlite3.Connection, input_: int, linked: Linked) -> list[Draft]:
         d.types.to_pylist(),
         d.times_ms.tolist(),
         links,
+        shapes,
         wanted,
         why,
         strict=True,
     )
     return [
-        Draft(k, h, input_, line, segment, pos, t, ms, "parked" if p else "planned", ids, w if p else None, p)
-        for k, h, line, (segment, pos), t, ms, ids, w, p in columns
+        Draft(k, h, input_, line, segment, pos, t, ms, "parked" if p else "planned", ids, shape, w if p else None, p)
+        for k, h, line, (segment, pos), t, ms, ids, shape, w, p in columns
     ]
 
 
@@ -295,7 +305,7 @@ def _judge_known(
         if not here:
             fate = _fate(state, same=hash_ == draft.hash)
             values = [number, fate, *draft[1:]]
-            db.execute("INSERT INTO seen VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+            db.execute("INSERT INTO seen VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
     db.execute("UPDATE plan SET already = already + ?, changed = changed + ? WHERE id = ?", [already, changed, plan])
     return refused
 

@@ -65,7 +65,7 @@ def open_checkpoint(path: Path, *, portal: str, namespace: str) -> Checkpoint:
     and `StorageError` where it is damaged or cannot be written.
     """
     with storage_errors(path):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(path.parent)
         lock = _lock(path)
         try:
             db = _connect(path)
@@ -83,6 +83,13 @@ def peek(path: Path) -> Checkpoint:
     with storage_errors(path):
         db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
         return Checkpoint(path, db, None)
+
+
+def private_folder(path: Path) -> None:
+    """Makes a folder, and those above it that are missing, for the owner alone (0700 each)."""
+    for folder in [*reversed(path.parents), path]:
+        if not folder.is_dir():
+            folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def now() -> str:

@@ -6,10 +6,8 @@ The only home of httpx. Its exceptions end here, as names that the verdict table
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import ipaddress
 import ssl
-import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -19,11 +17,6 @@ import orjson
 
 from etl import __version__
 from etl.errors import ConfigError, TokenError
-
-# httpcore tries to import sniffio several times a request; where it is not installed each try searches the whole path,
-# which costs more than the request. None in its place makes the import fail at once.
-if importlib.util.find_spec("sniffio") is None:
-    sys.modules["sniffio"] = None  # type: ignore[assignment]
 
 #: Far above what any account's limit can use; more connections cost CPU and throughput.
 MAX_CONNECTIONS = 10

@@ -18,7 +18,7 @@ from etl.hubspot.transport import Answer
 
 #: A longer Retry-After than this ends the run, which goes on later. Seconds.
 MAX_WAIT_S = 900.0
-#: The longest reason; answers can be pages. Bytes of ASCII, characters otherwise.
+#: The longest reason, in characters; answers can be pages.
 MAX_REASON = 2048
 
 #: What a unique property says of a value that something else has: our own key, from an attempt whose answer was lost.
@@ -34,9 +34,7 @@ class Line(NamedTuple):
     """One line of the table: what it applies to, and what follows."""
 
     name: str  #: what happened; a test has this name
-    on: tuple[
-        int | str, ...
-    ]  #: statuses, names of failures (`Answer.failure`), or `NoJson`: a status of `OK` without JSON
+    on: tuple[int | str, ...]  #: statuses, names of failures (`Answer.failure`), `NoJson` or `HtmlRefusal`; () for any
     next: Next
     rows: State  #: what the rows become; for `done` and `per_row` the wire decides by the answer
     says: str = ""  #: a word that must stand in policy, category or message, in capitals
@@ -98,6 +96,8 @@ def judge(answer: Answer, size: int = 1) -> tuple[Verdict, State]:
     verdict = Verdict(line.next, reason(answer), wait_s, line.exit_code)
     if line.next != "stop" and wait_s > MAX_WAIT_S:
         verdict = verdict._replace(next="stop", exit_code=75)
+    if verdict.next == "stop" and wait_s:
+        verdict = verdict._replace(reason=f"{verdict.reason} (not before {wait_s:.0f} s have passed)")
     return verdict, line.rows
 
 
@@ -148,6 +148,7 @@ def _applies(line: Line, symptom: int | str, said: str, size: int) -> bool:
 
 
 def _symptom(answer: Answer) -> int | str:
+    """What the table's `on` is compared with: a success, or a refusal, that is not the API's JSON is neither."""
     if answer.failure:
         return answer.failure
     if answer.status in OK and answer.json is None:

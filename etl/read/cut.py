@@ -64,16 +64,15 @@ class Rows:
         return len(self.starts)
 
 
-def cut(block: bytes, delimiter: int, *, first_line: int, limits: Limits) -> Rows:
-    """The rows of `block`, which ends with a line feed and begins on line `first_line` of the file.
+def cut(data: Bytes, delimiter: int, *, first_line: int, limits: Limits) -> Rows:
+    """The rows of a block, which ends with a line feed and begins on line `first_line` of the file.
 
     Raises `quotes.Uncertain` where quotes are set so that different readings end a row at different places.
     """
-    data = np.frombuffer(block, np.uint8)
     at = _marked(data, delimiter)
     kind = data[at]
     feeds = np.flatnonzero(kind == LF)
-    broken, inside = settle(block, at, kind, at[feeds], delimiter)
+    broken, inside = settle(data, at, kind, at[feeds], delimiter)
     marks = Marks(at, kind, inside)
     row_feeds = feeds[~inside[feeds]]
     ends = at[row_feeds] + 1
@@ -92,7 +91,7 @@ def cut(block: bytes, delimiter: int, *, first_line: int, limits: Limits) -> Row
             _broken_quotes(ends, broken),
             _strange_bytes(ends, data, marks),
             _many_lines(lines, breaks, limits.field_lines),
-            _long_fields(starts, ends, at[marks.outside(delimiter)], limits.field_bytes),
+            _long_fields(starts, ends, marks, delimiter, limits.field_bytes),
         ),
         used=int(at[row_feeds[-1]]) + 1 if len(row_feeds) else 0,
         lines_used=int(lines_after[-1]) if len(row_feeds) else 0,
@@ -164,10 +163,12 @@ def _many_lines(lines: Positions, breaks: Positions, limit: int) -> Faults:
     }
 
 
-def _long_fields(starts: Positions, ends: Positions, splits: Positions, limit: int) -> Faults:
+def _long_fields(starts: Positions, ends: Positions, marks: Marks, delimiter: int, limit: int) -> Faults:
     """Rows with a field of too many bytes; only rows that are longer than the limit can have one."""
     faults: Faults = {}
-    for row in np.flatnonzero(ends - starts > limit):
+    long = np.flatnonzero(ends - starts > limit)
+    splits = marks.at[marks.outside(delimiter)] if len(long) else marks.at[:0]
+    for row in long:
         own = splits[slice(*np.searchsorted(splits, [starts[row], ends[row]]))]
         longest = int(np.diff(own, prepend=starts[row] - 1, append=ends[row] - 1).max()) - 1
         if longest > limit:
@@ -178,7 +179,7 @@ def _long_fields(starts: Positions, ends: Positions, splits: Positions, limit: i
 
 def _blamed(ends: Positions, places: Positions, problem: Problem) -> Faults:
     """The problem for each row that holds one of these bytes; bytes past the last row belong to none yet."""
-    rows = np.unique(np.searchsorted(ends, places, side="right"))
+    rows = np.unique(np.searchsorted(ends, places, side="right")) if len(places) else places
     return {int(row): [problem] for row in rows if row < len(ends)}
 
 

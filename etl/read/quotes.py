@@ -37,7 +37,7 @@ class Uncertain(Exception):  # noqa: N818 - it says what it is; `stretches` make
 
 
 def settle(
-    block: bytes, at: Positions, kind: Bytes, feeds: Positions, delimiter: int
+    data: Bytes, at: Positions, kind: Bytes, feeds: Positions, delimiter: int
 ) -> tuple[Positions, NDArray[np.bool_]]:
     """The starts of lines with broken quotes, and for each mark whether it lies inside quotes.
 
@@ -45,7 +45,7 @@ def settle(
     lines do not count. A closing quote counts as outside, an opening one as inside. Raises `Uncertain`.
     """
     quotes = np.flatnonzero(kind == _QUOTE)
-    broken, dropped = _broken_lines(block, at[quotes], feeds, delimiter)
+    broken, dropped = _broken_lines(data, at[quotes], feeds, delimiter)
     runs = np.diff(quotes[~dropped], prepend=0, append=len(kind))  # marks from each quote to the next
     return broken, np.repeat(np.arange(len(runs)) % 2 == 1, runs)
 
@@ -59,10 +59,10 @@ def opening(quotes: Positions) -> int:
 
 
 def _broken_lines(
-    block: bytes, quotes: Positions, feeds: Positions, delimiter: int
+    data: Bytes, quotes: Positions, feeds: Positions, delimiter: int
 ) -> tuple[Positions, NDArray[np.bool_]]:
     """Walks from one quote out of place to the next: the lines' starts, and which quotes stand on those lines."""
-    may_open, may_close = _in_place(block, quotes, delimiter)
+    may_open, may_close = _in_place(data, quotes, delimiter)
     broken: list[int] = []
     dropped = np.zeros(len(quotes), np.bool_)
     first, window = 0, len(quotes) + 1
@@ -74,7 +74,7 @@ def _broken_lines(
             continue
         start, end = _line_around(feeds, int(quotes[first + wrong]))
         opened = first + int(np.searchsorted(quotes[first : first + wrong], start))
-        if (opened - first) % 2 or not _ends_here(block[start:end], delimiter):
+        if (opened - first) % 2 or not _ends_here(data[start:end].tobytes(), delimiter):
             raise Uncertain(opening(quotes[first : first + wrong + 1 - wrong % 2]), int(quotes[first + wrong]))
         broken.append(start)
         after = int(np.searchsorted(quotes, end))
@@ -83,12 +83,11 @@ def _broken_lines(
     return np.array(broken, np.int64), dropped
 
 
-def _in_place(block: bytes, quotes: Positions, delimiter: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def _in_place(data: Bytes, quotes: Positions, delimiter: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """For each quote, whether by the byte before it could open a field, and by the byte after it could close one.
 
     A quote beside a quote may do both: inside a field they stand for one.
     """
-    data = np.frombuffer(block, np.uint8)
     before, after = np.zeros(256, np.bool_), np.zeros(256, np.bool_)
     before[[delimiter, _LF, _QUOTE]] = True
     after[[delimiter, _LF, _CR, _QUOTE]] = True

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from etl.errors import ContentError
 from etl.read import text
 from etl.read.cut import Faults, Rows, cut
@@ -22,7 +24,7 @@ _HINT = "Close the quote, or double quotes that belong to the text; after this p
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Whole rows of a file: its bytes (UTF-8) and where in them the rows lie."""
+    """Whole rows of a file: bytes (UTF-8) and where in them the rows lie; what follows the last row is not its own."""
 
     block: bytes
     rows: Rows
@@ -66,16 +68,16 @@ def stretches(
         if sum(map(len, held)) < wanted and not last:
             continue
         block = _ended(b"".join(held)) if last else b"".join(held)
-        whole = block[: block.rfind(b"\n") + 1]
+        whole = memoryview(block)[: block.rfind(b"\n") + 1]
         text.check(path, whole, first_line=line, offset=offset)
         rows = _cut(path, whole, delimiter, line, limits)
         if len(rows):
-            yield Stretch(whole, rows)
+            yield Stretch(block, rows)
         rest = block[rows.used :]
-        if rest and (last or (not rows.used and len(rest) > limits.row_bytes)):
+        if rest and (last or (not rows.used and _too_long(rest, limits))):
             raise _endless(path, rows.open_line, line + rows.lines_used, len(rest))
         line, offset, held = line + rows.lines_used, offset + rows.used, [rest]
-        wanted = size if rows.used else 2 * len(rest)
+        wanted = size if rows.used else min(2 * len(rest), limits.row_bytes + 1)
 
 
 def _after_preamble(path: Path, pieces: Iterator[bytes], skip: int) -> tuple[bytes, int]:
@@ -113,16 +115,21 @@ def _ended(block: bytes) -> bytes:
     return block if not block or block.endswith(b"\n") else block + b"\n"
 
 
-def _cut(path: Path, block: bytes, delimiter: int, line: int, limits: Limits) -> Rows:
+def _cut(path: Path, whole: memoryview, delimiter: int, line: int, limits: Limits) -> Rows:
     try:
-        return cut(block, delimiter, first_line=line, limits=limits)
+        return cut(np.frombuffer(whole, np.uint8), delimiter, first_line=line, limits=limits)
     except Uncertain as error:
+        block = bytes(whole)
         opened, at = (line + block.count(b"\n", 0, place) for place in (error.opened, error.at))
         start = block.rfind(b"\n", 0, error.at) + 1
         character = len(block[start : error.at].decode()) + 1
         place = f"at line {at}, character {character}, a quote stands in the middle of a field"
         message = f"{path}, line {opened}: a quote opens here and is not closed as it should be: {place}."
         raise ContentError(message, hint=_HINT, code="unclosed_quote") from None
+
+
+def _too_long(rest: bytes, limits: Limits) -> bool:
+    return len(rest) > limits.row_bytes or rest.count(b"\n") > limits.row_lines
 
 
 def _endless(path: Path, open_line: int | None, line: int, size: int) -> ContentError:

@@ -43,7 +43,7 @@ def pieces(path: Path, stream: BinaryIO, encoding: str, size: int) -> Iterator[b
     return raw if codec.name == "utf-8" else _transcoded(path, raw, codec)
 
 
-def check(path: Path, block: bytes, *, first_line: int, offset: int) -> None:
+def check(path: Path, block: memoryview, *, first_line: int, offset: int) -> None:
     """Raises `ContentError` for the first byte of `block` that is not UTF-8.
 
     `block` begins `offset` bytes into the file, at line `first_line`, and ends with a line.
@@ -53,9 +53,9 @@ def check(path: Path, block: bytes, *, first_line: int, offset: int) -> None:
         pa.LargeStringArray.from_buffers(1, bounds, pa.py_buffer(block)).validate(full=True)
     except pa.ArrowInvalid:
         try:
-            block.decode()
+            bytes(block).decode()
         except UnicodeDecodeError as error:
-            line = first_line + block.count(b"\n", 0, error.start)
+            line = first_line + error.object.count(b"\n", 0, error.start)
             raise _undecodable(path, error, line=line, offset=offset + error.start) from None
 
 

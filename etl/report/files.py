@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TextIO, TypeVar
 
 from etl.checkpoint import counts
-from etl.checkpoint.store import Checkpoint
+from etl.checkpoint.store import Checkpoint, private_folder
 from etl.errors import ROW_CODES, StorageError
 from etl.flow import Json, Reject
 
@@ -68,7 +68,7 @@ def whole_file(path: Path) -> Iterator[TextIO]:
     """A text file (UTF-8, mode 0600) that appears under its name only when it is whole and on disk."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(path.parent)
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         try:
             with os.fdopen(fd, "w", encoding="utf-8", errors="surrogatepass", newline="") as out:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from etl.sandbox.answers import Answer, Refusal
+from etl.sandbox.answers import Answer, Refusal, part_of
 from etl.sandbox.batches import inputs_of
 from etl.sandbox.fields import ENGAGEMENTS, NAMES, PROPERTY_NAME, STANDARD, iso
 from etl.sandbox.links import missing, refused
@@ -45,7 +45,7 @@ def usage(portal: Portal, call: Call) -> Answer:
 
 def owners(portal: Portal, call: Call) -> Answer:
     """GET /crm/v3/owners: active ones, or with `archived=true` the others; `email` in any case."""
-    limit, archived = call.whole("limit", 100, MOST_OWNERS), call.query.get("archived") == "true"
+    limit, archived = call.whole("limit", 100, MOST_OWNERS, least=1), call.query.get("archived") == "true"
     after = call.whole("after", 0, 2**62)
     found = portal.store.owners(email=call.query.get("email", ""), after=after, archived=archived, limit=limit + 1)
     body: dict[str, Any] = {"results": [_owner(row) for row in found[:limit]]}
@@ -82,8 +82,10 @@ def create_property(portal: Portal, call: Call) -> Answer:
         text = f"Invalid input JSON on line 1, column 1. Some required fields were not set: [{', '.join(lacking)}]"
         raise Refusal(400, text, "VALIDATION_ERROR")
     name = str(body["name"])
-    if not PROPERTY_NAME.fullmatch(name) or body["type"] not in _TYPES:
-        text = f"The property {name[:100]!r} of type {str(body['type'])[:100]!r} has no valid name or type"
+    options = part_of(body, "options", list)
+    whole = all(isinstance(o, dict) and isinstance(o.get("value"), str) for o in options)
+    if not PROPERTY_NAME.fullmatch(name) or str(body["type"]) not in _TYPES or not whole:
+        text = f"The property {name[:100]!r} of type {str(body['type'])[:100]!r} has no valid name, type or options"
         raise Refusal(400, text, "VALIDATION_ERROR")
     if name in _definitions(portal, object_type):
         raise Refusal(409, f'A property named "{name}" already exists.', "OBJECT_ALREADY_EXISTS")
@@ -95,9 +97,9 @@ def create_property(portal: Portal, call: Call) -> Answer:
 
 
 def update_property(portal: Portal, call: Call) -> Answer:
-    """PATCH /crm/v3/properties/{type}/{name}; its name, type and uniqueness stay."""
+    """PATCH /crm/v3/properties/{type}/{name}; its name, type, options and uniqueness stay."""
     before = _definition(portal, call)
-    fixed = {k: before[k] for k in ("name", "type", "hasUniqueValue", "createdAt")}
+    fixed = {k: before[k] for k in ("name", "type", "options", "hasUniqueValue", "createdAt")}
     portal.store.put_property(call.object_type(), before | call.json() | fixed | {"updatedAt": iso(call.now_ms)})
     return Answer(200, _definition(portal, call))
 
@@ -148,9 +150,9 @@ def _asked_links(call: Call) -> list[Link]:
     for wanted in inputs_of(call.json(), MOST_LINKED):
         to = wanted.get("to")
         ends = to if isinstance(to, list) else [to]
-        from_ids = ids_of([(wanted.get("from") or {}).get("id")])
+        from_ids = ids_of([part_of(wanted, "from", dict).get("id")])
         to_ids = ids_of([end.get("id") for end in ends if isinstance(end, dict)])
-        types = [t.get("associationTypeId") for t in wanted.get("types") or [] if isinstance(t, dict)]
+        types = [t.get("associationTypeId") for t in part_of(wanted, "types", list) if isinstance(t, dict)]
         links += [Link(from_type, a, to_type, b, 1 in types or 2 in types) for a in from_ids for b in to_ids]
     return links
 

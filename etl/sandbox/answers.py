@@ -6,6 +6,7 @@ adds, since they are the same for all.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import orjson
@@ -94,6 +95,16 @@ def wrong_json(expected: str, value: Any) -> Refusal:
         f"Invalid input JSON on line 1, column 1: Cannot deserialize value of type `{expected}` from "
         f"{token.removeprefix('START_').removeprefix('VALUE_').capitalize()} value (token `JsonToken.{token}`)",
     )
+
+
+def part_of(body: Mapping[str, Any], name: str, kind: type) -> Any:
+    """An object or list of the body, empty when it is absent or null; JSON of another kind is refused."""
+    part = body.get(name)
+    if part is None:
+        return kind()
+    if not isinstance(part, kind):
+        raise wrong_json("java.util.ArrayList" if kind is list else "java.util.LinkedHashMap", part)
+    return part
 
 
 def not_found_page() -> Answer:

@@ -11,12 +11,12 @@ from typing import Any, Final
 
 import orjson
 
-from etl.sandbox.answers import Answer, Refusal, invalid, wrong_json
+from etl.sandbox.answers import Answer, Refusal, invalid, part_of, wrong_json
 from etl.sandbox.fields import ENGAGEMENTS, iso
-from etl.sandbox.objects import fresh_view, ids_by, non_unique, not_found, views
+from etl.sandbox.objects import fresh_view, ids_by, names_of, non_unique, not_found, views
 from etl.sandbox.portal import Call, Portal
 from etl.sandbox.schema import Held, Link
-from etl.sandbox.views import default_names, own_key
+from etl.sandbox.views import own_key
 from etl.sandbox.writing import changed, drafted, obstacles
 
 #: HubSpot: inputs of a batch.
@@ -45,7 +45,7 @@ def read(portal: Portal, call: Call) -> Answer:
     ids = ids_by(portal, object_type, str(body.get("idProperty") or ""), asked)
     found = portal.store.get(object_type, set(ids.values()))
     absent = [value for value in asked if ids.get(value) not in found]
-    names = body.get("properties") or default_names(object_type)
+    names = names_of(body, object_type)
     errors = [not_found(object_type, absent).as_part({})] if absent else []
     return _done(portal, call, views(portal, found.values(), names, ()), errors, 200)
 
@@ -75,11 +75,9 @@ def upsert(portal: Portal, call: Call) -> Answer:
         raise non_unique(portal, object_type, name or "hs_object_id")
     ids = ids_by(portal, object_type, name, asked)
     before = portal.store.get(object_type, set(ids.values()))
-    wanted = [
-        w | {"properties": (w.get("properties") or {}) | {name: str(w["id"])}, "associations": None} for w in inputs
-    ]
+    wanted = [w | {"properties": part_of(w, "properties", dict) | {name: i}} for w, i in zip(inputs, asked, strict=True)]
     made = [
-        _changed(portal, call, before[ids[value]], w) if value in ids else _drafted(portal, call, object_type, w)
+        _changed(portal, call, before[ids[value]], w) if value in ids else _drafted(portal, call, object_type, w | {"associations": None})
         for value, w in zip(asked, wanted, strict=True)
     ]
     results = _against(portal, made)

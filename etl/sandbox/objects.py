@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from etl.sandbox.answers import Answer, Refusal
+from etl.sandbox.answers import Answer, Refusal, part_of
 from etl.sandbox.fields import ENGAGEMENTS, NAMES, TYPES
 from etl.sandbox.links import type_ids
 from etl.sandbox.portal import Call, Portal, ids_of
@@ -52,7 +52,7 @@ def archive(portal: Portal, call: Call) -> Answer:
 
 def list_(portal: Portal, call: Call) -> Answer:
     """GET /{type}: by ascending id; `after` is the last id of the page before."""
-    object_type, limit = call.object_type(), call.whole("limit", 10, MOST_LISTED)
+    object_type, limit = call.object_type(), call.whole("limit", 10, MOST_LISTED, least=1)
     archived = call.query.get("archived") == "true"
     where = "type = ? AND id > ? AND archived = ?"
     values = (object_type, call.whole("after", 0, 2**62), archived)
@@ -76,7 +76,7 @@ def search(portal: Portal, call: Call) -> Answer:
     found = finder(object_type, body, portal.store.known(object_type), portal.indexed_until_ms(call.now_ms))
     total = portal.store.count(object_type, found.where, found.values)
     page = list(portal.store.select(object_type, *found[:2], order=found.order, limit=limit, offset=after))
-    names = body.get("properties") or default_names(object_type)
+    names = names_of(body, object_type)
     answer: dict[str, Any] = {"total": total, "results": views(portal, page, names, ())}
     if after + len(page) < min(total, DEEPEST) and page:
         answer["paging"] = next_page(call, str(after + len(page)))
@@ -141,6 +141,11 @@ def views(
             if of_types := links_view(links.get(held.id, ()), to_types):
                 view["associations"] = of_types
     return shown
+
+
+def names_of(body: Mapping[str, Any], object_type: str) -> Collection[str]:
+    """The properties that a body asks for; none asked for: the usual ones."""
+    return [str(name) for name in part_of(body, "properties", list)] or default_names(object_type)
 
 
 def next_page(call: Call, after: str) -> dict[str, Any]:

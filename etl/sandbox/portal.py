@@ -61,13 +61,13 @@ class Call(NamedTuple):
             raise Refusal(400, f"Unable to infer object type from: {text}")
         return TYPES[text.lower()]
 
-    def whole(self, name: str, default: int, most: int) -> int:
-        """A number of the query, 0 to `most`."""
+    def whole(self, name: str, default: int, most: int, *, least: int = 0) -> int:
+        """A number of the query, `least` to `most`."""
         text = self.query.get(name, "")
         if not text:
             return default
-        if not (text.isascii() and text.isdigit() and int(text) <= most):
-            raise Refusal(400, f"{name} must be a number from 0 to {most}, but was {text!r}", "VALIDATION_ERROR")
+        if not (text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) <= most):
+            raise Refusal(400, f"{name} must be a number from {least} to {most}, but was {text!r}", "VALIDATION_ERROR")
         return int(text)
 
 

@@ -73,7 +73,7 @@ def delete(portal: Portal, call: Call) -> Answer:
 
 def paged(portal: Portal, call: Call) -> Answer:
     """GET .../paged: all engagements by ascending id; `offset` is the last id, even at the end."""
-    limit, offset = call.whole("limit", 100, 250), call.whole("offset", 0, 2**62)
+    limit, offset = call.whole("limit", 100, 250, least=1), call.whole("offset", 0, 2**62)
     found = list(portal.store.select("calls", "id > ? AND archived = 0", (offset,), limit=limit + 1))
     return _page(portal, found, limit, offset)
 
@@ -81,7 +81,7 @@ def paged(portal: Portal, call: Call) -> Answer:
 def associated(portal: Portal, call: Call) -> Answer:
     """GET .../associated/:type/:id/paged: the engagements of a contact, company or deal, by ascending id."""
     to_type = _linked_type(call)
-    limit, offset = call.whole("limit", 20, 100), call.whole("offset", 0, 2**62)
+    limit, offset = call.whole("limit", 20, 100, least=1), call.whole("offset", 0, 2**62)
     of = {
         a.to_id
         for links in portal.store.links(to_type, [_id(call)]).values()
@@ -96,7 +96,7 @@ def associated(portal: Portal, call: Call) -> Answer:
 
 def recent(portal: Portal, call: Call) -> Answer:
     """GET .../recent/modified: newest first, 30 days or 10,000 back, late by the index lag."""
-    count, offset = call.whole("count", 20, 100), call.whole("offset", 0, RECENT_MOST)
+    count, offset = call.whole("count", 20, 100, least=1), call.whole("offset", 0, RECENT_MOST)
     since = max(call.whole("since", 0, 2**62), call.now_ms - RECENT_DAYS * _DAY_MS)
     bounds = (since, portal.indexed_until_ms(call.now_ms))
     where = "updated_ms >= ? AND updated_ms <= ? AND archived = 0"
@@ -112,9 +112,9 @@ def recent(portal: Portal, call: Call) -> Answer:
 
 def modified_after(portal: Portal, call: Call) -> Answer:
     """GET .../modified/after: what changed since a moment (ms) or cursor, oldest first, late by the index lag."""
-    limit = call.whole("limit", 100, 1000)
+    limit = call.whole("limit", 100, 1000, least=1)
     moment, _, last_id = call.query.get("after", call.query.get("timestamp", "0")).partition("-")
-    if not (moment.isdigit() and (last_id or "0").isdigit()):
+    if not all(part.isascii() and part.isdigit() and len(part) < 19 for part in (moment, last_id or "0")):
         raise Refusal(400, "after must be a timestamp or a cursor", "VALIDATION_ERROR")
     until = portal.indexed_until_ms(call.now_ms)
     where = "(updated_ms, id) > (?, ?) AND updated_ms <= ? AND archived = 0"
@@ -150,7 +150,7 @@ def _type(engagement: dict[str, Any]) -> str:
     v1 = engagement.get("type")
     if v1 is None:
         raise Refusal(400, "Engagement type cannot be null")
-    if v1 not in V1_TYPES:
+    if not isinstance(v1, str) or v1 not in V1_TYPES:
         raise Refusal(400, f"Invalid enum constant '{v1}' for class EngagementType")
     return V1_TYPES[v1]
 

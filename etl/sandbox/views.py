@@ -12,7 +12,7 @@ from uuid import NAMESPACE_OID, uuid5
 
 import orjson
 
-from etl.sandbox.answers import Refusal, wrong_json
+from etl.sandbox.answers import Refusal, part_of, wrong_json
 from etl.sandbox.fields import ENGAGEMENTS, SHOWN, STANDARD, iso, ms
 from etl.sandbox.links import V1_LISTS, label
 from etl.sandbox.schema import Held, Link
@@ -83,7 +83,7 @@ def v1_view(held: Held, links: Iterable[Link], portal_id: int) -> dict[str, Any]
 
 def v1_properties(object_type: str, engagement: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, str]:
     """The properties that a v1 body writes. Unknown fields have no effect; JSON of a wrong kind is refused."""
-    metadata = _part(body, "metadata", dict)
+    metadata = part_of(body, "metadata", dict)
     given: dict[str, str] = {}
     for field, (name, kind) in METADATA[object_type].items():
         if metadata.get(field) is not None:
@@ -91,7 +91,10 @@ def v1_properties(object_type: str, engagement: Mapping[str, Any], body: Mapping
     if headers := {h: metadata[h] for h in HEADERS if metadata.get(h) is not None and object_type == "emails"}:
         given["hs_email_headers"] = orjson.dumps(headers).decode()
     if "attachments" in body:
-        given["hs_attachment_ids"] = ";".join(str(a["id"]) for a in _part(body, "attachments", list) if a)
+        attached = part_of(body, "attachments", list)
+        if not all(isinstance(a, dict) and isinstance(a.get("id"), int) for a in attached):
+            raise Refusal(400, "Invalid input JSON: each attachment needs an id", "VALIDATION_ERROR")
+        given["hs_attachment_ids"] = ";".join(str(a["id"]) for a in attached)
     for field, name in (("ownerId", "hubspot_owner_id"), ("uid", "hs_unique_id"), ("activityType", "hs_activity_type")):
         if engagement.get(field) is not None:
             given[name] = str(engagement[field])
@@ -230,15 +233,6 @@ def _preview_html(text: str) -> str:
 def _iso_ms(time_ms: int) -> str:
     text = iso(time_ms)
     return text if time_ms % 1000 else text.replace("Z", ".000Z")
-
-
-def _part(body: Mapping[str, Any], name: str, kind: type) -> Any:
-    part = body.get(name) or kind()
-    if not isinstance(part, kind):
-        raise wrong_json("java.util.ArrayList" if kind is list else "java.util.LinkedHashMap", part)
-    if isinstance(part, list) and not all(isinstance(a, dict) and isinstance(a.get("id"), int) for a in part):
-        raise Refusal(400, "Invalid input JSON: each attachment needs an id", "VALIDATION_ERROR")
-    return part
 
 
 def _written(kind: str, value: Any) -> str:

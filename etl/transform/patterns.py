@@ -23,23 +23,19 @@ class Pattern(NamedTuple):
         return pc.match_substring_regex(values, self.text)
 
     def first_group(self, values: Any) -> Any:
-        """What the pattern's first group (the whole match where it has none) catches; null without a match."""
-        named, groups = _named(self.text)
-        if not groups:
-            named = f"(?P<g0>{named})"
-        return pc.struct_field(pc.extract_regex(values, named), [0])
+        """What the pattern's first group (it must have one) catches; null without a match."""
+        return pc.struct_field(pc.extract_regex(values, _named(self.text)), [0])
 
 
 def pattern(text: str, place: str = "") -> Pattern:
     """The pattern. Raises `MappingError` for one that RE2 refuses."""
-    made = Pattern(text)
     try:
-        made.first_group(pa.array([], pa.string()))
+        pc.match_substring_regex(pa.array([], pa.string()), text)
     except pa.ArrowInvalid as error:
         message = f"`{text}` is no regular expression of RE2: {_reason(error)}"
         hint = "look-around and back-references do not exist there"
         raise MappingError([Mistake(place, "bad_regex", message, hint)]) from error
-    return made
+    return Pattern(text)
 
 
 def _reason(error: Exception) -> str:
@@ -47,8 +43,8 @@ def _reason(error: Exception) -> str:
     return text.split(": ", 1)[1] if text.startswith("Invalid regular expression: ") else text
 
 
-def _named(text: str) -> tuple[str, int]:
-    """The pattern with a name for every group, as the kernel asks for, and the number of groups."""
+def _named(text: str) -> str:
+    """The pattern with a name for every group, as the kernel asks for."""
     made, groups, in_class, escaped = [], 0, False, False
     for place, character in enumerate(text):
         made.append(character)
@@ -64,6 +60,4 @@ def _named(text: str) -> tuple[str, int]:
         elif character == "(" and text[place + 1 : place + 2] != "?":
             made.append(f"?P<g{groups}>")
             groups += 1
-        elif character == "(" and text[place + 1 : place + 3] in ("?P", "?<"):
-            groups += 1
-    return "".join(made), groups
+    return "".join(made)

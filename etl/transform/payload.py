@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from etl.columns.arrays import Column, as_mask, flat, lists, lost, to_text, to_texts
-from etl.columns.fragments import Fragment, bare, escaped, fragment, joined, json_object, list_fragment
+from etl.columns.fragments import Fragment, bare, fragment, joined, json_object, list_fragment
 from etl.columns.numbers import parse_bools, parse_ints
 from etl.engagement import EARLIEST_MS, FIELDS, LATEST_AHEAD_MS, MAX_BODY, MAX_LINE, EngagementType, Field, Kind
 from etl.mapping.model import Value
@@ -87,8 +87,8 @@ def writer(field: Field, label: str, now_ms: int) -> Write:
         "bool": _bools(label),
         "times": _id_list(label),
         "ids": _id_list(label),
-        "address": _addresses(several=False),
-        "addresses": _addresses(several=True),
+        "address": _as_it_is,
+        "addresses": _as_it_is,
         "int": _ints(label),
         "time": _moments(label, now_ms),
         "duration": _durations(label),
@@ -214,14 +214,6 @@ def _digits(frame: Frame, array: Any, label: str, code: str) -> tuple[Any, NDArr
     return pc.cast(numbers.filter(pa.array(fit)), pa.string()), owners[fit]
 
 
-def _addresses(*, several: bool) -> Write:
-    def write(frame: Frame, column: Column) -> Fragment:  # noqa: ARG001 -- the others need the frame
-        if column.kind == "json":
-            return bare(column.array)
-        if not several:
-            return Fragment('{"email":"', escaped(to_text(column)), '"}')
-        values, owners = flat(to_texts(column))
-        objects = joined('{"email":"', escaped(values), '"}')
-        return list_fragment(lists(objects, owners, len(column.array)), quote=False)
-
-    return write
+def _as_it_is(_: Frame, column: Column) -> Fragment:
+    """Objects and lists of them: their shape was judged when the mapping was read."""
+    return fragment(column)

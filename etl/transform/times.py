@@ -20,6 +20,7 @@ from etl.transform import layouts
 _MONTHS = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
            "december")  # fmt: skip
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_HOUR, _MINUTE = "(?:[01][0-9]|2[0-3])", "[0-5][0-9]"
 _DIRECTIVES = {
     "Y": r"(?P<Y>[0-9]{4})", "y": r"(?P<y>[0-9]{2})", "m": r"(?P<m>1[0-2]|0?[1-9])", "d": r"(?P<d>3[01]|[12][0-9]|0?[1-9])",
     "H": r"(?P<H>2[0-3]|1[0-9]|0?[0-9])", "I": r"(?P<I>1[0-2]|0?[1-9])", "M": r"(?P<M>[0-5]?[0-9])",
@@ -27,12 +28,12 @@ _DIRECTIVES = {
     "j": r"(?P<j>36[0-6]|3[0-5][0-9]|[12][0-9]{2}|0?[1-9][0-9]|0{0,2}[1-9])",
     "b": f"(?P<b>{'|'.join(name[:3] for name in _MONTHS)})", "B": f"(?P<b>{'|'.join(_MONTHS)})",
     "a": f"(?:{'|'.join(name[:3] for name in _DAYS)})", "A": f"(?:{'|'.join(_DAYS)})",
-    "z": r"(?P<z>z|[+-][0-9]{2}:?[0-9]{2})", "Z": r"(?P<Z>utc|gmt|z)", "%": "%",
+    "z": f"(?P<z>z|[+-]{_HOUR}:?{_MINUTE})", "Z": r"(?P<Z>utc|gmt|z)", "%": "%",
 }  # fmt: skip
 _ISO = re.compile(
     r"(?P<Y>[0-9]{4})-?(?P<m>[0-9]{2})-?(?P<d>[0-9]{2})"
     r"(?:[T ](?P<H>[0-9]{2}):?(?P<M>[0-9]{2})(?::?(?P<S>[0-9]{2})(?:[.,](?P<f>[0-9]{1,9}))?)?"
-    r" ?(?P<z>z|[+-][0-9]{2}(?::?[0-9]{2})?)?)?",
+    f" ?(?P<z>z|[+-]{_HOUR}(?::?{_MINUTE})?)?)?",
     re.IGNORECASE,
 )
 _EPOCH = re.compile(r"-?[0-9]{1,15}")

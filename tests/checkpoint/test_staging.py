@@ -128,7 +128,7 @@ def test_a_parked_row_waits_with_its_words_and_is_planned_once_its_contact_is_th
     later = stage_all(checkpoint, make_linked(["c"]))
     run = journal.begin_run(checkpoint, "r", later)
     [batch] = staging.parked(checkpoint, later, 10)
-    staging.unpark(checkpoint, run, [(number, "planned", "|7|||", None) for number, _ in batch])
+    staging.unpark(checkpoint, run, [(number, "planned", "|7|||", "1,0,0,0", None) for number, _ in batch])
 
     due = journal.due(checkpoint, "planned", after=0, rows=10)
     assert [row.engagement.links.contacts for row in due] == [("1",), ("7",), ("1",)]

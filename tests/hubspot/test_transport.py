@@ -15,7 +15,7 @@ from etl.hubspot.transport import MAX_ANSWER_BYTES, Answer, Transport, checked_u
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-def asked(serve: Serve, *, deadline_s: float = 5.0, times: int = 1) -> list[Answer]:
+def asked(serve: Serve, *, deadline_s: float = 5.0, times: int = 1, scheme: str = "http") -> list[Answer]:
     """The answers to `times` POSTs to a server that does `serve` with each connection."""
 
     served: list[asyncio.Task[None]] = []
@@ -32,7 +32,7 @@ def asked(serve: Serve, *, deadline_s: float = 5.0, times: int = 1) -> list[Answ
         server = await asyncio.start_server(tidy, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         timeout = httpx.Timeout(0.5)
-        transport = Transport(f"http://127.0.0.1:{port}", "secret-token", deadline_s=deadline_s, timeout=timeout)
+        transport = Transport(f"{scheme}://127.0.0.1:{port}", "secret-token", deadline_s=deadline_s, timeout=timeout)
         try:
             return [await transport.ask("POST", "/path", b"{}") for _ in range(times)]
         finally:
@@ -181,6 +181,21 @@ def test_an_address_where_nobody_listens_is_a_connect_error():
         return got
 
     assert asyncio.run(run()).failure == "ConnectError"
+
+
+def test_a_server_that_does_not_speak_tls_is_a_connect_error():
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        await writer.drain()
+
+    assert asked(serve, scheme="https")[0].failure == "ConnectError"
+
+
+def test_a_server_that_never_ends_the_handshake_is_a_connect_timeout():
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(-1)
+
+    assert asked(serve, scheme="https")[0].failure == "ConnectTimeout"
 
 
 def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch):

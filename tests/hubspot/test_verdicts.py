@@ -128,6 +128,7 @@ def test_a_retry_after_of_hours_ends_the_run_which_goes_on_later(status: int, ro
     verdict, fate = judge(answer(status, retry_after="7200"))
 
     assert (verdict.next, verdict.exit_code, verdict.wait_s, fate) == ("stop", 75, 7200, rows)
+    assert "7200 s" in verdict.reason
 
 
 @pytest.mark.parametrize(

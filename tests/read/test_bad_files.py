@@ -13,7 +13,7 @@ from etl.flow import Chunk
 from etl.mapping.model import Source
 from etl.read import Limits, fingerprint, header, read, unchanged
 
-SMALL = Limits(columns=3, field_bytes=20, field_lines=3, row_bytes=200, unpacked_free=1000)
+SMALL = Limits(columns=3, field_bytes=20, field_lines=3, row_bytes=200, row_lines=50, unpacked_free=1000)
 
 
 @pytest.fixture
@@ -338,6 +338,9 @@ def test_a_row_that_never_ends_is_refused_before_memory_is_full(file: Path) -> N
         "line 2: the quote that opens here is never closed."
     )
     assert refused(file, "a,b\n1," + "x" * 5000, size=16).code == "endless_row"
+    file.write_text('a,b\n1,"' + "\n" * 100 + '"\n')
+    with pytest.raises(ContentError, match="line 2: the quote that opens here is never closed"):
+        list(read(file, Source(), chunk_bytes=4, limits=Limits(row_lines=50)))
 
 
 def test_every_code_of_a_rejected_row_is_in_the_table() -> None:

@@ -42,6 +42,15 @@ class Sandbox(httpx.Client):
     """A client of a running sandbox; `clock` is the server's."""
 
     clock: Clock
+    thread: threading.Thread
+
+    def stop(self) -> None:
+        """Ends the server, if it is not ended yet, and waits for it."""
+        if self.thread.is_alive():
+            self.post("/__shutdown")
+            self.thread.join(timeout=10)
+        self.close()
+        assert not self.thread.is_alive()
 
     def create(self, object_type: str, *inputs: dict[str, Any]) -> httpx.Response:
         return self.post(f"/crm/objects/2026-03/{object_type}/batch/create", json={"inputs": list(inputs)})
@@ -73,7 +82,7 @@ def seeds(tmp_path: Path) -> Path:
 @pytest.fixture
 def start(tmp_path: Path, seeds: Path) -> Iterator[Callable[..., Sandbox]]:
     """A function that starts a sandbox with settings; all are stopped after the test."""
-    running: list[tuple[Sandbox, threading.Thread]] = []
+    running: list[Sandbox] = []
 
     def begin(*faults: str, db: str = "sandbox.sqlite", seed_data: Path | None = seeds, **settings: Any) -> Sandbox:
         clock, ready = Clock(), Queue[str]()
@@ -82,16 +91,13 @@ def start(tmp_path: Path, seeds: Path) -> Iterator[Callable[..., Sandbox]]:
         thread = threading.Thread(target=serve, kwargs=arguments, daemon=True)
         thread.start()
         client = Sandbox(base_url=ready.get(timeout=10), headers={"Authorization": "Bearer anything"}, timeout=10)
-        client.clock = clock
-        running.append((client, thread))
+        client.clock, client.thread = clock, thread
+        running.append(client)
         return client
 
     yield begin
-    for client, thread in running:
-        client.post("/__shutdown")
-        client.close()
-        thread.join(timeout=10)
-        assert not thread.is_alive()
+    for client in running:
+        client.stop()
 
 
 @pytest.fixture

@@ -125,7 +125,9 @@ def test_a_known_association_type_of_another_pair_makes_no_link_and_an_unknown_o
 
 def test_the_generic_type_and_unknown_types_are_refused(sandbox):
     assert "ENGAGEMENT is not supported" in sandbox.create("engagements", call_input()).json()["message"]
-    assert sandbox.create("butterflies", call_input()).json()["message"] == "Unable to infer object type from: butterflies"
+    assert (
+        sandbox.create("butterflies", call_input()).json()["message"] == "Unable to infer object type from: butterflies"
+    )
 
 
 def test_a_unique_property_finds_refuses_and_upserts(sandbox):

@@ -13,7 +13,11 @@ def search(sandbox, object_type, **filter_):
 
 
 def test_contacts_are_read_by_email_in_any_case(sandbox):
-    body = {"idProperty": "email", "properties": ["email"], "inputs": [{"id": "ANN@example.com"}, {"id": "no@example.com"}]}
+    body = {
+        "idProperty": "email",
+        "properties": ["email"],
+        "inputs": [{"id": "ANN@example.com"}, {"id": "no@example.com"}],
+    }
 
     answer = sandbox.post("/crm/v3/objects/contacts/batch/read", json=body)
 
@@ -78,7 +82,11 @@ def test_times_and_numbers_compare_as_such(sandbox):
 def test_a_search_is_paged_sorted_and_bounded(sandbox):
     sandbox.create("calls", *(call_input(hs_call_title=f"t{n}") for n in range(5)))
     sandbox.clock.now += 5
-    body = {"limit": 2, "sorts": [{"propertyName": "hs_call_title", "direction": "DESCENDING"}], "properties": ["hs_call_title"]}
+    body = {
+        "limit": 2,
+        "sorts": [{"propertyName": "hs_call_title", "direction": "DESCENDING"}],
+        "properties": ["hs_call_title"],
+    }
     seen, after = [], "0"
 
     while after:
@@ -88,7 +96,12 @@ def test_a_search_is_paged_sorted_and_bounded(sandbox):
 
     assert seen == ["t4", "t3", "t2", "t1", "t0"]
     assert page["total"] == 5
-    for wrong in ({"limit": 201}, {"after": "9999"}, {"filterGroups": [{"filters": []}] * 6}, {"sorts": [{"propertyName": "x"}]}):
+    for wrong in (
+        {"limit": 201},
+        {"after": "9999"},
+        {"filterGroups": [{"filters": []}] * 6},
+        {"sorts": [{"propertyName": "x"}]},
+    ):
         assert sandbox.post("/crm/v3/objects/calls/search", json=body | wrong).status_code == 400
     assert sandbox.post("/crm/v3/objects/calls/search", json={}).json()["total"] == 5
 
@@ -101,7 +114,9 @@ def test_search_answers_carry_no_window_headers(sandbox):
 
 
 def test_lists_are_paged_and_show_links(sandbox):
-    first = sandbox.get("/crm/v3/objects/contacts", params={"limit": 1, "associations": "companies", "properties": "email,phone,nope"})
+    first = sandbox.get(
+        "/crm/v3/objects/contacts", params={"limit": 1, "associations": "companies", "properties": "email,phone,nope"}
+    )
     after = first.json()["paging"]["next"]["after"]
     second = sandbox.get("/crm/v3/objects/contacts", params={"limit": 1, "after": after}).json()
 
@@ -135,7 +150,10 @@ def test_an_activitys_links_can_be_read_made_and_archived(sandbox):
     archived = sandbox.post("/crm/v4/associations/calls/deals/batch/archive", json=both)
 
     assert (created.status_code, archived.status_code) == (201, 204)
-    assert {t: [r["id"] for r in v["results"]] for t, v in linked["associations"].items()} == {"contacts": ["101"], "deals": ["901"]}
+    assert {t: [r["id"] for r in v["results"]] for t, v in linked["associations"].items()} == {
+        "contacts": ["101"],
+        "deals": ["901"],
+    }
     assert sandbox.audited()[0]["associations"]["dealIds"] == []
 
 

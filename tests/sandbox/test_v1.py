@@ -216,7 +216,7 @@ def test_ids_go_on_rising_in_a_store_that_is_opened_again(start):
     first = start()
     before = first.v1()["engagement"]["id"]
     portal = first.get("/account-info/v3/details").json()["portalId"]
-    first.post("/__shutdown")
+    first.stop()
 
     second = start()
 

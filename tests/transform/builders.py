@@ -47,6 +47,16 @@ def note(body: str = "$Body", *, more: str = "", timestamp: str = "", source: st
     )
 
 
+def mail(metadata: str, *, more: str = "") -> Rulebook:
+    """A mapping of e-mails with these fields."""
+    return mapping_of(
+        "version: 1\nname: mails\nkey: $Id\nassociations: {require: none}\n"
+        "source: {format: csv, timezone: UTC, region: US}\n"
+        "engagement: {type: EMAIL, timestamp: {from: $When, as: datetime, format: iso}}\n"
+        f"metadata: {metadata}\n" + textwrap.dedent(more)
+    )
+
+
 def mapping_of(text: str, file: Path = HERE) -> Rulebook:
     """A mapping from its text."""
     return parse(textwrap.dedent(text), file)

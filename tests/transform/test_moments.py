@@ -1,5 +1,7 @@
 """Local times to UTC: against zoneinfo, row by row, with the policies for the hours that clocks skip or repeat."""
 
+# ruff: noqa: DTZ001, DTZ007 -- times without a zone are what is tested here
+
 import os
 import time
 from datetime import UTC, datetime, timedelta
@@ -52,7 +54,9 @@ def test_times_around_clock_changes_are_placed_as_zoneinfo_places_them(zone: str
     check(around_changes(zone) or [datetime(2024, 1, 1)], zone)
 
 
-@given(st.lists(st.datetimes(datetime(1990, 1, 2), datetime(2026, 12, 31)), min_size=1, max_size=6), st.sampled_from(ZONES))
+@given(
+    st.lists(st.datetimes(datetime(1990, 1, 2), datetime(2026, 12, 31)), min_size=1, max_size=6), st.sampled_from(ZONES)
+)
 @settings(deadline=None, max_examples=60)
 def test_any_time_is_placed_as_zoneinfo_places_it(moments: list[datetime], zone: str) -> None:
     check([moment.replace(microsecond=0) for moment in moments], zone)
@@ -60,7 +64,9 @@ def test_any_time_is_placed_as_zoneinfo_places_it(moments: list[datetime], zone:
 
 def times_of(step: str, texts: list[str], **more: str) -> list[object]:
     """The timestamp of each text, or the codes of its problems."""
-    drafts, rejects = mapped(note(timestamp="{from: $At, as: datetime, " + step + "}"), [{"At": t, "Body": "x", **more} for t in texts])
+    drafts, rejects = mapped(
+        note(timestamp="{from: $At, as: datetime, " + step + "}"), [{"At": t, "Body": "x", **more} for t in texts]
+    )
     found: dict[int, object] = dict(zip(drafts.lines.tolist(), drafts.times_ms.tolist(), strict=True))
     found.update({reject.line: [problem.code for problem in reject.problems] for reject in rejects})
     return [found[line] for line in range(2, len(texts) + 2)]
@@ -79,12 +85,18 @@ def test_a_repeated_hour_is_the_first_the_last_or_refused() -> None:
 
     assert times_of(step, ["2025-11-02 01:30"]) == [first]
     assert times_of(step + ", fold: last", ["2025-11-02 01:30"]) == [first + HOUR_MS]
-    assert times_of(step + ", fold: reject", ["2025-11-02 01:30", "2025-11-02 02:30"]) == [["time_fold"], first + 2 * HOUR_MS]
+    assert times_of(step + ", fold: reject", ["2025-11-02 01:30", "2025-11-02 02:30"]) == [
+        ["time_fold"],
+        first + 2 * HOUR_MS,
+    ]
 
 
 def test_the_zone_may_stand_in_a_column() -> None:
     mapping = note(timestamp='{from: $At, as: datetime, format: "%Y-%m-%d %H:%M", timezone: $Zone}')
-    rows = [{"At": "2025-01-01 12:00", "Body": "x", "Zone": zone} for zone in ("America/New_York", "UTC", "Nowhere/Land", "")]
+    rows = [
+        {"At": "2025-01-01 12:00", "Body": "x", "Zone": zone}
+        for zone in ("America/New_York", "UTC", "Nowhere/Land", "")
+    ]
 
     drafts, rejects = mapped(mapping, rows)
 
@@ -116,7 +128,9 @@ def test_formats_are_tried_in_order() -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("text", ["1989-12-31T23:59:59Z", "2027-06-01T00:00:00Z", "0001-01-01T00:00:00", "9999-12-31T00:00:00"])
+@pytest.mark.parametrize(
+    "text", ["1989-12-31T23:59:59Z", "2027-06-01T00:00:00Z", "0001-01-01T00:00:00", "9999-12-31T00:00:00"]
+)
 def test_times_far_away_are_refused(text: str) -> None:
     assert times_of("format: iso", [text]) == [["time_range"]]
 
@@ -135,7 +149,9 @@ def test_the_zone_of_the_machine_plays_no_part(machine: str, monkeypatch: pytest
     monkeypatch.setenv("TZ", machine)
     time.tzset()
     try:
-        assert times_of('format: "%Y-%m-%d %H:%M", timezone: America/New_York', ["2025-01-01 07:00"]) == [1_735_732_800_000]
+        assert times_of('format: "%Y-%m-%d %H:%M", timezone: America/New_York', ["2025-01-01 07:00"]) == [
+            1_735_732_800_000
+        ]
     finally:
         monkeypatch.undo()
         os.environ.get("TZ")

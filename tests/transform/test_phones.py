@@ -6,7 +6,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from etl.transform.phones import e164, phone_reader, plain_nanp
-from tests.transform.builders import note, values
+from tests.transform.builders import mail, note, values
 
 DIGITS = st.text("0123456789", max_size=13)
 SPELLED = st.text("0123456789 ().-+", max_size=18)
@@ -20,7 +20,10 @@ NANP = st.builds(
 )
 
 
-@given(st.lists(st.one_of(DIGITS, SPELLED, NANP, st.text(max_size=12)), max_size=12), st.sampled_from(["US", "CA", "GB", None]))
+@given(
+    st.lists(st.one_of(DIGITS, SPELLED, NANP, st.text(max_size=12)), max_size=12),
+    st.sampled_from(["US", "CA", "GB", None]),
+)
 @example(["+", "1", "", "()", "+1", "12065550100", "+12065550100", "+1(206)555-0100", "1-206-555-0100", "(206"], "US")
 @settings(max_examples=400, deadline=None)
 def test_a_plain_number_is_what_the_library_says(texts: list[str], region: str | None) -> None:
@@ -54,7 +57,9 @@ def test_without_a_region_only_international_forms_are_numbers() -> None:
     assert phone_reader(None)(pa.array(["206 555 0100", "+1 206 555 0100"])).to_pylist() == [None, "+12065550100"]
 
 
-@pytest.mark.parametrize(("invalid", "expected"), [("keep", "ext 104"), ("null", ["field_missing"]), ("reject", ["bad_phone"])])
+@pytest.mark.parametrize(
+    ("invalid", "expected"), [("keep", "ext 104"), ("null", ["field_missing"]), ("reject", ["bad_phone"])]
+)
 def test_invalid_says_what_becomes_of_the_rest(invalid: str, expected: object) -> None:
     mapping = note(f'{{from: $Phone, as: phone, invalid: "{invalid}"}}')
 
@@ -62,6 +67,8 @@ def test_invalid_says_what_becomes_of_the_rest(invalid: str, expected: object) -
 
 
 def test_phones_of_a_list_are_converted_one_by_one() -> None:
-    mapping = note('{from: $Phones, split: ";", as: phone}')
+    mapping = mail('{to: {each: {from: $Phones, split: ";", as: phone}, give: {email: $item}}}')
 
-    assert values(mapping, [{"Phones": "206 555 0100; 206 555 0101"}]) == ["+12065550100;+12065550101"]
+    found = values(mapping, [{"Phones": "206 555 0100; 206 555 0101"}, {"Phones": "1;2"}], "to")
+
+    assert found == [[{"email": "+12065550100"}, {"email": "+12065550101"}], ["bad_phone", "bad_phone"]]

@@ -1,5 +1,7 @@
 """Times: every format against the row-by-row reference, whatever path a text takes."""
 
+# ruff: noqa: DTZ001, DTZ007 -- times without a zone are what is tested here
+
 from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
@@ -48,7 +50,9 @@ def test_what_datetime_refuses_is_no_time(format_: str, text: str) -> None:
             assert found.local_ms[0] == local_ms(expected)
 
 
-@given(MOMENTS, st.sampled_from(["%Y-%m-%d %H:%M:%S", "%m/%d/%Y %I:%M:%S %p", "%Y-%m-%dT%H:%M:%S.%f", "%d-%b-%Y %H:%M"]))
+@given(
+    MOMENTS, st.sampled_from(["%Y-%m-%d %H:%M:%S", "%m/%d/%Y %I:%M:%S %p", "%Y-%m-%dT%H:%M:%S.%f", "%d-%b-%Y %H:%M"])
+)
 def test_the_bytes_and_the_regular_expression_agree(moment: datetime, format_: str) -> None:
     text = moment.strftime(format_)
 
@@ -79,7 +83,9 @@ def test_single_digits_are_read_like_padded_ones() -> None:
     st.sampled_from(["seconds", "milliseconds", "microseconds", "minutes"]),
     st.sampled_from(["T", " "]),
 )
-def test_iso_times_are_what_fromisoformat_reads(moment: datetime, offset: int | None, spec: str, separator: str) -> None:
+def test_iso_times_are_what_fromisoformat_reads(
+    moment: datetime, offset: int | None, spec: str, separator: str
+) -> None:
     zone = None if offset is None else timezone(timedelta(minutes=offset))
     text = moment.replace(tzinfo=zone).isoformat(separator, spec)
     expected = datetime.fromisoformat(text)
@@ -119,7 +125,12 @@ def test_what_is_not_iso_is_refused(text: str) -> None:
 
 def test_epochs_are_counted_in_their_unit() -> None:
     assert times.reader("epoch_s")(pa.array(["1613995200"])).local_ms.tolist() == [1_613_995_200_000]
-    assert times.reader("epoch_ms")(pa.array(["1613995200000", "x", None, "9" * 40])).ok.tolist() == [True, False, False, False]
+    assert times.reader("epoch_ms")(pa.array(["1613995200000", "x", None, "9" * 40])).ok.tolist() == [
+        True,
+        False,
+        False,
+        False,
+    ]
 
 
 def test_every_date_of_four_centuries_has_its_number() -> None:
