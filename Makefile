@@ -9,7 +9,7 @@ ARGS ?=
 # A run that ends with 3 did its work: some rows were rejected, and it said where they are.
 OR_REJECTS := || { code=$$?; [ $$code -eq 3 ] || exit $$code; }
 
-.PHONY: help setup import test check format bench samples clean
+.PHONY: help setup import test check format bench docs samples clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -51,6 +51,9 @@ format: setup ## formats the code
 
 bench: setup ## product and baseline in turn, with ratios (ROWS=1000000 RUNS=3)
 	@$(PY) tests/benchmarks/bench.py $(or $(WHAT),plan) --rows $(or $(ROWS),1000000) --runs $(or $(RUNS),3)
+
+docs: setup ## writes the generated pages of docs/ again
+	@$(PY) docs/generate.py
 
 samples: setup ## writes sample_data again (the same bytes)
 	@$(PY) sample_data/generate.py

@@ -80,7 +80,9 @@ def test_unique_columns_are_named_for_the_one_who_sees_the_whole_input() -> None
 
 
 def test_a_pattern_that_re2_refuses_is_a_mistake_of_the_mapping() -> None:
-    mapping = note("$A").model_copy(update={"columns": {"A": ColumnRule(checks={"str_matches": "(?=a)"}, place="m.yaml:3:4")}})
+    mapping = note("$A").model_copy(
+        update={"columns": {"A": ColumnRule(checks={"str_matches": "(?=a)"}, place="m.yaml:3:4")}}
+    )
 
     with pytest.raises(MappingError, match=r"m.yaml:3:4: .*RE2"):
         compile_contract(mapping)

@@ -13,10 +13,15 @@ from etl.errors import ConfigError
 from etl.flow import Chunk
 from etl.mapping.model import Source
 from etl.read import delimited
-from etl.read.files import Fingerprint, fingerprint, unchanged
+from etl.read.files import Fingerprint, fingerprint, opened, unchanged
 from etl.read.limits import DEFAULT, Limits
 
 __all__ = ["Fingerprint", "Limits", "fingerprint", "header", "read", "unchanged"]
+
+
+_HEAD_BYTES = 1 << 16
+#: Stands in the header of a reject file, between the columns of the rows and why they were rejected.
+_REJECT_FILE = b",_etl_line,_etl_code,_etl_column,"
 
 
 class _Format(NamedTuple):
@@ -37,12 +42,24 @@ def read(path: Path, source: Source, *, chunk_bytes: int = 8 << 20, limits: Limi
     `InputError` for a file that is missing, unreadable, no regular file, or without rows; `ContentError` for one
     whose bytes, quotes or header cannot be trusted; `ConfigError` for settings that cannot be.
     """
+    source = _as_written(path, source)
     return _format(source).read(path, source, chunk_bytes, limits)
 
 
 def header(path: Path, source: Source, *, limits: Limits = DEFAULT) -> tuple[str, ...]:
     """The names of the columns that `read` gives, from the head of the file alone. Raises as `read`."""
+    source = _as_written(path, source)
     return _format(source).header(path, source, limits)
+
+
+def _as_written(path: Path, source: Source) -> Source:
+    """How to read the file: a reject file is always written in one way, whatever the way of the rows it holds."""
+    with opened(path) as stream:
+        first_line = stream.read(_HEAD_BYTES).split(b"\n", 1)[0]
+    if _REJECT_FILE not in first_line:
+        return source
+    own_way = Source(missing=tuple(dict.fromkeys(["", *source.missing])))
+    return own_way.model_copy(update={"timezone": source.timezone, "region": source.region})
 
 
 def _format(source: Source) -> _Format:

@@ -85,7 +85,7 @@ def whole_file(path: Path) -> Iterator[TextIO]:
 
 def run_name() -> str:
     """A new run's name: its start in UTC, and the process, so that two never share a folder."""
-    return f"{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}-{os.getpid()}"
+    return f"{datetime.now(UTC):%Y-%m-%dT%H%M%S.%fZ}-{os.getpid()}"
 
 
 def _unless_empty(values: Iterator[T]) -> Iterator[T] | None:

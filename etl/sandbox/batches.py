@@ -68,17 +68,17 @@ def update(portal: Portal, call: Call) -> Answer:
 
 
 def upsert(portal: Portal, call: Call) -> Answer:
-    """POST /{type}/batch/upsert: by a unique property; each result says whether it is `new`."""
+    """POST /{type}/batch/upsert: by a unique property; each result says whether it is `new`. Links are not made by it."""
     object_type, inputs = call.object_type(), _inputs(call.json())
     asked, name, traces = _ids(inputs), _id_property(inputs), _traces(inputs)
     if name in {"", "hs_object_id"}:
         raise non_unique(portal, object_type, name or "hs_object_id")
     ids = ids_by(portal, object_type, name, asked)
     before = portal.store.get(object_type, set(ids.values()))
-    wanted = [w | {"properties": part_of(w, "properties", dict) | {name: i}} for w, i in zip(inputs, asked, strict=True)]
+    wanted = [{"properties": part_of(w, "properties", dict) | {name: i}} for w, i in zip(inputs, asked, strict=True)]
     made = [
-        _changed(portal, call, before[ids[value]], w) if value in ids else _drafted(portal, call, object_type, w | {"associations": None})
-        for value, w in zip(asked, wanted, strict=True)
+        _changed(portal, call, before[ids[i]], w) if i in ids else _drafted(portal, call, object_type, w)
+        for i, w in zip(asked, wanted, strict=True)
     ]
     results = _against(portal, made)
     kept = _kept(results, traces)

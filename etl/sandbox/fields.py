@@ -140,22 +140,15 @@ def checked(known: Mapping[str, Property], given: Any, owners: Collection[str]) 
     good: dict[str, str] = {}
     problems: list[Invalid] = []
     for name, value in given.items():
-        if value is None:
-            value = ""  # noqa: PLW2901  null empties a property, as "" does
-        if not isinstance(value, str):
-            raise wrong_json("java.lang.String", value)
+        text = "" if value is None else value  # null empties a property, as "" does
+        if not isinstance(text, str):
+            raise wrong_json("java.lang.String", text)
         what = known.get(name)
-        if what is None:
-            problems.append(Invalid(name, "PROPERTY_DOESNT_EXIST", f'Property "{name}" does not exist'))
-        elif what.read_only:
-            text = f'"{name}" is a read only property; its value cannot be set.'
-            problems.append(Invalid(name, "READ_ONLY_VALUE", text))
-        elif what is TEXT and len(value) <= MAX_TEXT:
-            good[name] = value
-        elif value and (problem := _problem(what, name, value, owners)):
-            problems.append(problem)
+        stored = text if what is TEXT and len(text) <= MAX_TEXT else _stored(what, name, text, owners)
+        if isinstance(stored, Invalid):
+            problems.append(stored)
         else:
-            good[name] = iso(ms(value)) if value and what.kind == "datetime" else value
+            good[name] = stored
     return good, problems
 
 
@@ -193,24 +186,25 @@ _EPOCH_UTC = _EPOCH.replace(tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
 
 
-def _problem(what: Property, name: str, value: str, owners: Collection[str]) -> Invalid | None:
-    check = _CHECKS.get(what.kind)
-    if check is not None and (found := check(what, value)):
-        return Invalid(name, *found)
-    if what.kind == "owner" and value not in owners:
-        return Invalid(name, "INVALID_OWNER_ID", f"Owner with id {value} does not exist")
-    if len(value) > MAX_TEXT:
-        return Invalid(name, "PROPERTY_TOO_LONG", f"{len(value)} characters are more than the {MAX_TEXT} allowed")
-    return None
-
-
-def _time(what: Property, value: str) -> tuple[str, str] | None:
-    del what
-    try:
-        iso(ms(value))
-    except (ValueError, OverflowError):
-        return "INVALID_LONG", f"{value} was not a valid long."
-    return None
+def _stored(what: Property | None, name: str, value: str, owners: Collection[str]) -> str | Invalid:
+    """A value as it is stored, or what is wrong with it."""
+    problem: tuple[str, str] | None = None
+    if what is None:
+        problem = "PROPERTY_DOESNT_EXIST", f'Property "{name}" does not exist'
+    elif what.read_only:
+        problem = "READ_ONLY_VALUE", f'"{name}" is a read only property; its value cannot be set.'
+    elif what.kind == "datetime" and value:
+        try:
+            return iso(ms(value))
+        except (ValueError, OverflowError):
+            problem = "INVALID_LONG", f"{value} was not a valid long."
+    elif what.kind == "owner" and value and value not in owners:
+        problem = "INVALID_OWNER_ID", f"Owner with id {value} does not exist"
+    elif len(value) > MAX_TEXT:
+        problem = "PROPERTY_TOO_LONG", f"{len(value)} characters are more than the {MAX_TEXT} allowed"
+    elif value and what.kind in _CHECKS:
+        problem = _CHECKS[what.kind](what, value)
+    return value if problem is None else Invalid(name, *problem)
 
 
 def _number(what: Property, value: str) -> tuple[str, str] | None:
@@ -243,5 +237,5 @@ def _json(what: Property, value: str) -> tuple[str, str] | None:
 
 
 _CHECKS: dict[str, Callable[[Property, str], tuple[str, str] | None]] = {
-    "datetime": _time, "number": _number, "enumeration": _option, "bool": _bool, "json": _json,
+    "number": _number, "enumeration": _option, "bool": _bool, "json": _json,
 }  # fmt: skip

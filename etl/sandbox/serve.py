@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
 import uvicorn
@@ -43,7 +44,7 @@ def serve(
     `ConfigError` when the address cannot be had, `InputError` and `ContentError` for seed data.
     """
     settings = settings or Settings()
-    if parent_pid is not None:
+    if parent_pid == os.getppid():
         _die_with_parent()
     store = open_store(db)
     with contextlib.closing(store), _listen(host, port) as listening:
@@ -81,6 +82,12 @@ class _Server(uvicorn.Server):
         """Ends the server after the answers that are under way."""
         self.should_exit = True
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal is a request to stop, not an error: `serve` then comes back. A second one does not wait."""
+        del sig, frame
+        self.force_exit = self.should_exit
+        self.stop()
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self._ready is not None and not self.should_exit:
@@ -115,7 +122,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _die_with_parent() -> None:
-    """Asks the kernel for SIGTERM at the parent's death, where it can be asked."""
+    """Asks the kernel for SIGTERM when the thread that started this process ends, where the kernel can be asked."""
     if not sys.platform.startswith("linux"):
         return
     import ctypes

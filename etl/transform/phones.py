@@ -8,7 +8,9 @@ is asked once for each distinct text.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -30,6 +32,7 @@ _CLASS = np.full(256, _OTHER, np.uint8)
 _CLASS[list(b"0123456789")] = _DIGIT
 _CLASS[ord("+")] = _PLUS
 _CLASS[list(b" ().-")] = _FILLER
+_NO_FILLER = str.maketrans("", "", " ().-")
 _PREFIX = pa.array(["+1", "+"])
 
 
@@ -58,7 +61,7 @@ def phone_reader(region: str | None) -> Callable[[Any], Any]:
         if value not in known:
             if len(known) >= _REMEMBERED:
                 known.clear()
-            known[value] = e164(value, region)
+            known[value] = plain_international(value) or e164(value, region)
         return known[value]
 
     def convert(texts: Any) -> Any:
@@ -84,6 +87,24 @@ def e164(value: str, region: str | None) -> str | None:
     if phonenumbers.is_possible_number_with_reason(number) != phonenumbers.ValidationResult.IS_POSSIBLE:
         return None
     return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+
+
+def plain_international(value: str) -> str | None:
+    """The E.164 form of a plain ``+`` number whose length is possible in its country; None where that takes a look.
+
+    >>> plain_international("+44 20 7946 0018"), plain_international("+44 020 7946 0018")
+    ('+442079460018', None)
+    """
+    if value[:1] != "+":
+        return None
+    digits = value[1:].translate(_NO_FILLER)
+    if not (digits.isascii() and digits.isdigit()):
+        return None
+    for length in (1, 2, 3):  # no country code is the beginning of another
+        lengths, prefix = _country(digits[:length])
+        if len(digits) - length in lengths:
+            return None if prefix and prefix.match(digits, length) else "+" + digits
+    return None
 
 
 def plain_nanp(texts: Any, region: str | None) -> tuple[NDArray[np.bool_], Any]:
@@ -113,6 +134,17 @@ def plain_nanp(texts: Any, region: str | None) -> tuple[NDArray[np.bool_], Any]:
     spelled = pa.StringArray.from_buffers(len(texts), pa.py_buffer(ordinals[offsets]), pa.py_buffer(digits))
     numbers = pc.binary_join_element_wise(_PREFIX.take(pa.array(eleven.astype(np.int8))), spelled, "")
     return plain, pc.if_else(pa.array(plain), numbers, pa.scalar(None, pa.string()))
+
+
+@cache
+def _country(code: str) -> tuple[tuple[int, ...], re.Pattern[str] | None]:
+    """The possible lengths of the numbers of a country code, and what the library would cut off their beginning."""
+    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(code))
+    if not regions or code[0] == "0":
+        return (), None
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(int(code), regions[0])
+    prefix = metadata.national_prefix_for_parsing
+    return metadata.general_desc.possible_length, re.compile(prefix) if prefix else None
 
 
 def _clean(classes: NDArray[np.uint8], offsets: NDArray[np.int32], plus: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl.columns.arrays import Column
-from etl.columns.fragments import fragment, json_object, json_text, list_fragment, joined
+from etl.columns.fragments import fragment, joined, json_object, json_text, list_fragment
 from etl.columns.keys import key_texts
 from etl.flow import key_text
 
@@ -29,7 +29,12 @@ def test_lists_are_written_without_their_empty_elements(lists: list[list[str | N
     assert [None if each is None else orjson.loads(each) for each in made] == expected
 
 
-@given(st.lists(st.tuples(MAYBE, st.one_of(st.none(), st.integers(-5, 5)), MAYBE, st.one_of(st.none(), st.booleans())), max_size=6))
+@given(
+    st.lists(
+        st.tuples(MAYBE, st.one_of(st.none(), st.integers(-5, 5)), MAYBE, st.one_of(st.none(), st.booleans())),
+        max_size=6,
+    )
+)
 def test_objects_hold_the_members_that_are_there_in_their_order(rows: list[tuple[object, ...]]) -> None:
     kinds = (("text", pa.string()), ("int", pa.int64()), ("text", pa.string()), ("bool", pa.bool_()))
     columns = [Column(kind, pa.array([row[place] for row in rows], type_)) for place, (kind, type_) in enumerate(kinds)]
@@ -37,7 +42,9 @@ def test_objects_hold_the_members_that_are_there_in_their_order(rows: list[tuple
     made = json_object([(f'"{place}', fragment(column)) for place, column in enumerate(columns)], len(rows)).to_pylist()
 
     for text, row in zip(made, rows, strict=True):
-        assert list(orjson.loads(text).items()) == [(f'"{place}', each) for place, each in enumerate(row) if each is not None]
+        assert list(orjson.loads(text).items()) == [
+            (f'"{place}', each) for place, each in enumerate(row) if each is not None
+        ]
 
 
 def test_slices_of_columns_are_written_as_what_they_show() -> None:

@@ -163,7 +163,10 @@ def test_a_mailbox_becomes_emails() -> None:
         "from": {"email": "ann@example.com", "firstName": "Ann", "lastName": "Lee"},
         "to": [{"email": "Bob <bob@example.org>"}, {"email": "c@example.org"}], "subject": "(no subject)", "html": "<p>x</p>",
     }  # fmt: skip
-    assert drafts.wanted["contacts"][0].values.to_pylist() == [["bob@example.org", "c@example.org"], ["bob@example.org"]]
+    assert drafts.wanted["contacts"][0].values.to_pylist() == [
+        ["bob@example.org", "c@example.org"],
+        ["bob@example.org"],
+    ]
     assert drafts.owner.to_pylist() == ["ann@example.com", None]
 
 

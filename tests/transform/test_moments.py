@@ -1,6 +1,6 @@
 """Local times to UTC: against zoneinfo, row by row, with the policies for the hours that clocks skip or repeat."""
 
-# ruff: noqa: DTZ001, DTZ007 -- times without a zone are what is tested here
+# ruff: noqa: DTZ001 -- times without a zone are what is tested here
 
 import os
 import time

@@ -1,11 +1,12 @@
 """Phones: the fast path says what the library says, and nothing is a number that cannot be dialled from elsewhere."""
 
+import phonenumbers
 import pyarrow as pa
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from etl.transform.phones import e164, phone_reader, plain_nanp
+from etl.transform.phones import e164, phone_reader, plain_international, plain_nanp
 from tests.transform.builders import mail, note, values
 
 DIGITS = st.text("0123456789", max_size=13)
@@ -31,6 +32,22 @@ def test_a_plain_number_is_what_the_library_says(texts: list[str], region: str |
 
     for text, fast, number in zip(texts, plain.tolist(), numbers.to_pylist(), strict=True):
         assert number == (e164(text, region) if fast else None)
+
+
+PLUS = st.builds(
+    lambda code, rest, gap: f"+{code}{gap}{rest}",
+    st.one_of(st.sampled_from(sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)), st.integers(0, 999)),
+    st.from_regex("[0-9]{1,15}", fullmatch=True),
+    st.sampled_from(["", " ", "-", " ("]),
+)
+
+
+@given(st.one_of(PLUS, SPELLED), st.sampled_from(["US", "GB", "IT", None]))
+@settings(max_examples=1_000, deadline=None)
+def test_a_plain_international_number_is_what_the_library_says(text: str, region: str | None) -> None:
+    number = plain_international(text)
+
+    assert number is None or number == e164(text, region)
 
 
 def test_the_usual_spellings_take_the_fast_path() -> None:

@@ -1,9 +1,11 @@
 """Values and steps: every form of the language, and what each does with cells that are empty, odd or wrong."""
 
+from hashlib import sha256
+
 import pytest
 
 from etl.errors import MappingError
-from tests.transform.builders import mail, mapped, note, rules_of, values
+from tests.transform.builders import mail, mapped, mapping_of, note, rules_of, values
 
 
 def body(value: str, *cells: str, more: str = "") -> list[object]:
@@ -66,7 +68,7 @@ def test_extract_takes_the_first_group() -> None:
     assert body("{from: $A, extract: '[^(]*[)(]([0-9]+)'}", "ab(12") == ["12"]
     assert body("{from: $A, extract: '(?i)^(?:Email: )?(.*)$'}", "email: hello", "hello") == ["hello", "hello"]
     assert body("{from: $A, extract: '[(]([^)]*)[)]'}", "Ann (117)") == ["117"]
-    assert body(r"{from: $A, extract: '\d+'}", "٣") == [["no_match"]]
+    assert body(r"{from: $A, extract: '(\d+)'}", "٣") == [["no_match"]]
 
 
 def test_a_map_covers_or_refuses_and_else_covers_the_rest() -> None:
@@ -147,7 +149,7 @@ def test_a_hash_is_stable_and_tells_its_parts_apart() -> None:
     )
 
     assert first == third != second
-    assert first == "0f1dd2b21de5b93d40ab8e8aa8ea92b9" or len(str(first)) == 32
+    assert first == sha256(b"ab\x1fc").hexdigest()[:32]
 
 
 def test_every_problem_of_a_row_is_told_once_with_column_and_value() -> None:
@@ -184,8 +186,6 @@ def test_a_column_that_must_be_there_is_a_mistake_of_the_mapping() -> None:
 
 
 def test_a_look_up_asks_the_account_for_outcomes_by_label_or_guid() -> None:
-    from tests.transform.builders import mapping_of
-
     mapping = mapping_of("""
         version: 1
         name: calls
