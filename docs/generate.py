@@ -25,7 +25,11 @@ def errors_page() -> str:
     for error in errors.EtlError.__subclasses__():
         words = f"`{error.__name__}`: {inspect.getdoc(error)}"
         exits[error.exit_code] = f"{exits[error.exit_code]} {words}" if error.exit_code in exits else words
-    parts = ["# Codes\n\nMade from `etl/errors.py` by `make docs`.\n", "## Exit codes\n", "| code | meaning |\n|---|---|"]
+    parts = [
+        "# Codes\n\nMade from `etl/errors.py` by `make docs`.\n",
+        "## Exit codes\n",
+        "| code | meaning |\n|---|---|",
+    ]
     parts += [f"| {code} | {words} |" for code, words in sorted(exits.items())]
     parts += ["\n## Codes of a rejected row\n", "The column `_etl_code` of a reject file.\n"]
     parts += ["| code | meaning | what to do |\n|---|---|---|"]
@@ -51,6 +55,7 @@ def cli_page() -> str:
 
 def _section(command: click.Command, context: click.Context) -> str:
     context.max_content_width = context.terminal_width = 100
+    context.help_option_names = ["-h", "--help"]
     return f"## {context.command_path}\n\n```text\n{command.get_help(context)}\n```\n"
 
 

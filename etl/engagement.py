@@ -20,7 +20,9 @@ MAX_LINE = 10_000
 EARLIEST_MS = 631_152_000_000
 LATEST_AHEAD_MS = 366 * 86_400_000
 
-Kind = Literal["text", "html", "int", "bool", "time", "duration", "url", "choice", "guid", "times", "ids", "address", "addresses"]
+Kind = Literal[
+    "text", "html", "int", "bool", "time", "duration", "url", "choice", "guid", "times", "ids", "address", "addresses"
+]
 
 
 class Field(NamedTuple):
@@ -38,8 +40,18 @@ class Field(NamedTuple):
     wires: tuple[str, ...] = ("v1", "objects")  #: a field that v1 has no place for is dropped there (`check` warns)
 
 
-CALL_STATUS = ("BUSY", "CALLING_CRM_USER", "CANCELED", "COMPLETED", "CONNECTING", "FAILED", "IN_PROGRESS", "NO_ANSWER",
-               "QUEUED", "RINGING")  # HubSpot: calls guide, hs_call_status
+CALL_STATUS = (
+    "BUSY",
+    "CALLING_CRM_USER",
+    "CANCELED",
+    "COMPLETED",
+    "CONNECTING",
+    "FAILED",
+    "IN_PROGRESS",
+    "NO_ANSWER",
+    "QUEUED",
+    "RINGING",
+)  # HubSpot: calls guide, hs_call_status
 TASK_STATUS = ("NOT_STARTED", "COMPLETED", "IN_PROGRESS", "WAITING", "DEFERRED")  # HubSpot: engagements v1 overview
 MEETING_OUTCOME = ("SCHEDULED", "COMPLETED", "RESCHEDULED", "NO_SHOW", "CANCELED")  # HubSpot: meetings guide
 EMAIL_STATUS = ("BOUNCED", "FAILED", "SCHEDULED", "SENDING", "SENT")  # HubSpot: emails guide

@@ -124,7 +124,10 @@ EXIT_OK, EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_TERMINATED = 0, 3, 130, 143
 #: code -> (what it means, what to do). Stable; a reject file's `_etl_code` column holds one of these a row.
 ROW_CODES: dict[str, tuple[str, str]] = {
     "ragged_row": ("The row has more or fewer fields than the header.", "Quote or remove the stray delimiter."),
-    "bad_quotes": ("A quote stands in the middle of a field.", "Double quotes that belong to the text, or remove them."),
+    "bad_quotes": (
+        "A quote stands in the middle of a field.",
+        "Double quotes that belong to the text, or remove them.",
+    ),
     "lone_cr": ("The row holds a carriage return that ends no line.", "Quote the field, or replace the character."),
     "nul_byte": ("The row holds a NUL character.", "Export the file again, or remove the character."),
     "field_too_long": ("A field is longer than 1 MiB.", "Look for an unclosed quote, or shorten the field."),

@@ -149,7 +149,8 @@ def sandbox_url(tmp_path: Path) -> Iterator[str]:
     try:
         until = time.monotonic() + 20
         while not ready.exists():
-            assert process.poll() is None and time.monotonic() < until, (folder / "log").read_text()
+            assert process.poll() is None, (folder / "log").read_text()
+            assert time.monotonic() < until
             time.sleep(0.02)
         yield json.loads(ready.read_text())["url"]
     finally:

@@ -159,7 +159,12 @@ def test_a_corrected_reject_file_loads_the_rows_that_were_missing(cli: Any, fold
     assert {k: v for k, v in row.items() if not k.startswith("_")} == {
         "id": "3", "at": "never", "email": "contact1@customer.example", "text": "third",
     }  # fmt: skip
-    assert (row["_etl_line"], row["_etl_code"], row["_etl_column"], row["_etl_value"]) == ("4", "bad_time", "at", "never")
+    assert (row["_etl_line"], row["_etl_code"], row["_etl_column"], row["_etl_value"]) == (
+        "4",
+        "bad_time",
+        "at",
+        "never",
+    )
     rejects.write_text(rejects.read_text().replace(",never,", ",1700000003,", 1))
 
     second = cli("run", rejects, *account).json
@@ -173,7 +178,9 @@ def test_a_reject_file_is_loaded_in_its_own_way_whatever_the_way_of_the_source(
 ) -> None:
     layout = "{format: csv, timezone: UTC, delimiter: ';', encoding: cp1252, header: none, skip_rows: 1, names: [id, at, email, text]}"
     (folder / "odd.yaml").write_text(NOTES.replace("{format: csv, timezone: UTC}", layout))
-    rows = "made by a phone system\n1;1700000000;contact1@customer.example;ok\n2;never;contact1@customer.example;caf\xe9\n"
+    rows = (
+        "made by a phone system\n1;1700000000;contact1@customer.example;ok\n2;never;contact1@customer.example;caf\xe9\n"
+    )
     (folder / "in.csv").write_bytes(rows.encode("cp1252"))
     account = ("-m", "odd.yaml", "--target", sandbox_url, "--json", "--max-rejects", "1")
     rejects = Path(cli("run", "in.csv", *account).json["files"]["rejects"])
@@ -184,9 +191,7 @@ def test_a_reject_file_is_loaded_in_its_own_way_whatever_the_way_of_the_source(
     assert {e["metadata"]["body"] for e in held(sandbox_url)} == {"ok", "caf\xe9"}
 
 
-def test_a_parked_row_is_sent_on_the_night_when_its_contact_is_there(
-    cli: Any, folder: Path, sandbox_url: str
-) -> None:
+def test_a_parked_row_is_sent_on_the_night_when_its_contact_is_there(cli: Any, folder: Path, sandbox_url: str) -> None:
     (folder / "park.yaml").write_text(NOTES.replace("not_found: reject", "not_found: park"))
     (folder / "late.csv").write_text("id,at,email,text\n9,1700000009,late@customer.example,waits\n")
     account = ("-m", "park.yaml", "--target", sandbox_url, "--json")

@@ -14,7 +14,8 @@ from etl.cli import etl
 
 ROOT = Path(__file__).parents[1]
 spec = importlib.util.spec_from_file_location("generate_docs", ROOT / "docs" / "generate.py")
-assert spec is not None and spec.loader is not None
+assert spec is not None
+assert spec.loader is not None
 generate = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(generate)
 
@@ -43,5 +44,15 @@ def test_the_readme_names_only_commands_and_targets_that_exist() -> None:
 
 
 def test_importing_the_rooms_in_any_order_works() -> None:
-    for room in ("pipeline", "load", "settle", "associate", "transform", "read", "validate", "report.files", "sandbox.serve"):
+    for room in (
+        "pipeline",
+        "load",
+        "settle",
+        "associate",
+        "transform",
+        "read",
+        "validate",
+        "report.files",
+        "sandbox.serve",
+    ):
         subprocess.run([sys.executable, "-c", f"import etl.{room}"], check=True)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 
 import pytest
-from tests.conftest import DONE, FakeAccount, make_linked, stage_all
 
 from etl import load as load_module
 from etl import pipeline
@@ -17,6 +16,7 @@ from etl.checkpoint.store import Checkpoint
 from etl.errors import ConfigError, RemoteDown, TokenError, TryLater
 from etl.flow import Engagement, Outcome
 from etl.hubspot.target import Sent, Verdict
+from tests.conftest import DONE, FakeAccount, make_linked, stage_all
 
 NO_WAIT = 0.02
 
@@ -258,9 +258,7 @@ def test_the_settle_time_is_waited_before_the_first_read(checkpoint: Checkpoint)
     account.answer = commit_late
     plan = stage_all(checkpoint, make_linked(["a", "b"]))
     run = journal.begin_run(checkpoint, "r", plan)
-    asyncio.run(
-        pipeline.send(checkpoint, run, lambda _: account, "objects", settle_s=0.3, stop=asyncio.Event())
-    )
+    asyncio.run(pipeline.send(checkpoint, run, lambda _: account, "objects", settle_s=0.3, stop=asyncio.Event()))
 
     assert once_each(account, 2)
     assert monotonic() - begun >= 0.3

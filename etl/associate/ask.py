@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from etl.columns.arrays import Rows, as_mask, flat
+from etl.columns.arrays import Rows, as_mask, flat, lost
 from etl.flow import RemoteId, Wanted
 
 #: (contacts, companies, deals, tickets or owners; by; values) -> the ids of each value that has any. It may be asked
@@ -18,7 +18,7 @@ from etl.flow import RemoteId, Wanted
 LookUp: TypeAlias = Callable[[str, str, Collection[str]], Mapping[str, list[RemoteId]]]
 Tables: TypeAlias = Mapping[str, Mapping[str, str]]
 
-_ID = "^[0-9]{1,20}$"
+_ID = "^0*[1-9][0-9]{0,19}$"
 
 
 class Pairs(NamedTuple):
@@ -56,16 +56,23 @@ def pairs_of(wanted: Wanted, rows: NDArray[np.bool_]) -> Pairs:
 
 def ids_themselves(pairs: Pairs) -> tuple[Answer, NDArray[np.bool_]]:
     """`by: id`: the words are the ids. Also says which are none."""
-    fit = as_mask(pc.match_substring_regex(pairs.words, _ID))
-    return Answer(pairs.words, np.arange(len(fit)), fit.astype(np.int64)), ~fit
+    ids = digits(pairs.words)
+    fit = as_mask(ids.is_valid())
+    return Answer(ids, np.arange(len(fit)), fit.astype(np.int64)), ~fit
 
 
 def ids_in_table(pairs: Pairs, table: Mapping[str, str]) -> tuple[Answer, NDArray[np.bool_]]:
     """`by: table`: the id of each word that the table has. Also says where it has something that is no id."""
     coded = pairs.words.dictionary_encode()
     found = pa.array([table.get(word) for word in coded.dictionary.to_pylist()], pa.string()).take(coded.indices)
-    fit = as_mask(pc.match_substring_regex(found, _ID))
-    return Answer(found, np.arange(len(fit)), fit.astype(np.int64)), as_mask(found.is_valid()) & ~fit
+    ids = digits(found)
+    return Answer(ids, np.arange(len(ids)), as_mask(ids.is_valid()).astype(np.int64)), lost(ids, found)
+
+
+def digits(texts: Any) -> Any:
+    """Ids as JSON takes them, without leading zeros; null for what is no id."""
+    ids = pc.if_else(pc.match_substring_regex(texts, _ID), texts, pa.scalar(None, pa.string()))
+    return pc.utf8_ltrim(ids, "0") if pc.any(pc.starts_with(ids, "0")).as_py() else ids
 
 
 def ids_of_account(pairs: Pairs, kind: str, by: str, look_up: LookUp) -> Answer:

@@ -15,9 +15,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from etl.associate.ask import Answer, LookUp, Pairs, Tables, ids_in_table, ids_of_account, ids_themselves, pairs_of
+from etl.associate.ask import (
+    Answer,
+    LookUp,
+    Pairs,
+    Tables,
+    digits,
+    ids_in_table,
+    ids_of_account,
+    ids_themselves,
+    pairs_of,
+)
 from etl.associate.words import Wants
-from etl.columns.arrays import Rows, as_mask, lists
+from etl.columns.arrays import Rows, as_mask, lists, lost
 from etl.flow import LINK_KINDS, LinkKind, Problem, Wanted
 from etl.mapping.model import Associations, Link
 
@@ -32,7 +42,7 @@ class Ties:
     rows: int
     owner_ids: Any = None  #: string array, null for unassigned
     links: dict[LinkKind, Any] = field(default_factory=dict)  #: list<string> arrays, never null
-    waits: dict[int, str] = field(default_factory=dict)  #: row -> why it is parked
+    waits: dict[str, _Mask] = field(default_factory=dict)  #: why rows are parked -> which; the first reason counts
     problems: dict[int, list[Problem]] = field(default_factory=dict)  #: row -> why it is not sent
     open: dict[str, _Mask] = field(
         default_factory=dict
@@ -41,13 +51,21 @@ class Ties:
     misses: int = 0
 
     @property
+    def waiting(self) -> _Mask:
+        """Which rows are parked: those that have no problem."""
+        waiting = np.zeros(self.rows, np.bool_)
+        for rows in self.waits.values():
+            waiting |= rows
+        waiting[list(self.problems)] = False
+        return waiting
+
+    @property
     def parked(self) -> Any:
         """Why each row waits, null for rows that do not."""
-        return (
-            pa.array([self.waits.get(row) for row in range(self.rows)], pa.string())
-            if self.waits
-            else pa.nulls(self.rows, pa.string())
-        )
+        reasons = pa.nulls(self.rows, pa.string())
+        for reason, rows in self.waits.items():
+            reasons = pc.coalesce(reasons, pc.if_else(pa.array(rows), reason, pa.scalar(None, pa.string())))
+        return pc.if_else(pa.array(self.waiting), reasons, pa.scalar(None, pa.string()))
 
     def refuse(self, rows: Rows, code: str, column: str, values: list[str], message: str) -> None:
         """Notes one problem on each of the rows, each said once."""
@@ -58,9 +76,8 @@ class Ties:
                 found.append(problem)
 
     def park(self, rows: Rows, reason: str) -> None:
-        """Notes why the rows wait; the first reason stays."""
-        for row in rows.tolist():
-            self.waits.setdefault(row, reason)
+        """Notes why the rows wait."""
+        self.waits.setdefault(reason, np.zeros(self.rows, np.bool_))[rows] = True
 
 
 def tie(wants: Wants, associations: Associations, look_up: LookUp | None, owner_policy: str, tables: Tables) -> Ties:
@@ -78,16 +95,13 @@ def tie(wants: Wants, associations: Associations, look_up: LookUp | None, owner_
         if kind == "companies":
             found += _shared_companies(ties)
         ties.links[kind] = _as_lists(found, len(wants))
-    for row in ties.problems:
-        ties.waits.pop(row, None)
     _require(ties, associations)
     return ties
 
 
 def _tie_owner(ties: Ties, wants: Wants, look_up: LookUp | None, policy: str) -> None:
-    digits = as_mask(pc.match_substring_regex(wants.owner, "^[0-9]+$"))
-    words = as_mask(wants.owner.is_valid()) & ~digits
-    owner = pc.if_else(pa.array(digits), wants.owner, pa.scalar(None, pa.string()))
+    owner = digits(wants.owner)
+    words = lost(owner, wants.owner)
     ties.open["owner"] = words if look_up is None else np.zeros(len(wants), np.bool_)
     if look_up is not None and words.any():
         pairs = Pairs(np.flatnonzero(words), wants.owner.filter(pa.array(words)))
@@ -202,21 +216,28 @@ def _judge_missing(ties: Ties, kind: LinkKind, link: Link, tried: list[tuple[str
     """The policy for rows that asked for something in words and found nothing."""
     if link.not_found == "unlinked":
         return
-    words: dict[int, list[str]] = {}
-    ways: dict[int, str] = {}
-    for by, pairs in tried:
-        missed = pairs.where(left[pairs.rows])
-        for row, word in zip(missed.rows.tolist(), missed.words.to_pylist(), strict=True):
-            words.setdefault(row, []).append(word)
-            ways[row] = f"{ways[row]} or {by}" if row in ways and by not in ways[row] else ways.get(row, by)
-    for row, some in words.items():
-        reason = f"no {_ONE[kind]} by {ways[row]}"
-        if row in ties.problems:
-            continue
+    asked = np.zeros(ties.rows, np.int64)  # one bit for each way in which a row asked
+    for place, (_, pairs) in enumerate(tried):
+        asked[pairs.rows[left[pairs.rows]]] |= 1 << place
+    asked[list(ties.problems)] = 0
+    for bits in np.unique(asked[asked > 0]).tolist():
+        rows = np.flatnonzero(asked == bits)
+        ways = dict.fromkeys(by for place, (by, _) in enumerate(tried) if bits >> place & 1)
+        reason = f"no {_ONE[kind]} by {' or '.join(ways)}"
         if link.not_found == "park":
-            ties.park(np.array([row]), reason)
+            ties.park(rows, reason)
         else:
-            ties.refuse(np.array([row]), "not_found", f"associations.{kind}", ["; ".join(some)], reason)
+            ties.refuse(rows, "not_found", f"associations.{kind}", _words_of(rows, tried), reason)
+
+
+def _words_of(rows: Rows, tried: list[tuple[str, Pairs]]) -> list[str]:
+    """All the words of each of the rows, for a message."""
+    words: dict[int, list[str]] = {row: [] for row in rows.tolist()}
+    for _, pairs in tried:
+        some = pairs.where(np.isin(pairs.rows, rows))
+        for row, word in zip(some.rows.tolist(), some.words.to_pylist(), strict=True):
+            words[row].append(word)
+    return ["; ".join(some) for some in words.values()]
 
 
 def _at_most_one(ties: Ties, link: Link, found: list[tuple[Rows, Any]]) -> list[tuple[Rows, Any]]:
@@ -258,8 +279,8 @@ def _require(ties: Ties, associations: Associations) -> None:
     tied = np.zeros(ties.rows, np.bool_)
     for kind in kinds:
         tied |= as_mask(pc.greater(pc.list_value_length(ties.links[kind]), 0)) | ties.open[kind]
-    for rows in (ties.shared, ties.waits, ties.problems):
-        tied[list(rows)] = True
+    tied |= ties.waiting
+    tied[[*ties.shared, *ties.problems]] = True
     bare = np.flatnonzero(~tied)
     what = "a contact" if associations.require == "contact" else "a contact, company, deal or ticket"
     ties.refuse(bare, "no_link", "associations", [""] * len(bare), f"expected {what} to link the row to")

@@ -16,7 +16,7 @@ from etl.cli import check, plan, preview, run, sandbox, status, transform
 from etl.errors import EXIT_INTERRUPTED, EtlError
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="etl")
 def etl() -> None:
     """Bulk import of CRM activity history into HubSpot: each row created once, or accounted for.

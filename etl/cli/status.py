@@ -34,7 +34,9 @@ def status(checkpoint: Path | None, *, as_json: bool) -> None:
     if types:
         show.table("created by the last run, by type", types, ("", "type", "engagements"))
     left = any(f["not_tried"] or f["unresolved"] for f in found)
-    advice = "run the same command again: it goes on" if left else "correct the rejects and run them with the same mapping"
+    advice = (
+        "run the same command again: it goes on" if left else "correct the rejects and run them with the same mapping"
+    )
     if not left and any(f["sandbox"] for f in found):
         advice = "etl sandbox serve   # and open its page, to see the timelines"
     files = [(f"{name} of {_name(f)}", path) for f in found for name, path in f["files"].items()]

@@ -28,7 +28,7 @@ Positions = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
 
 
-class Uncertain(Exception):  # noqa: N818 - it says what it is; `stretches` makes of it the error for people
+class Uncertain(Exception):
     """Different readings end a row at different places: the quote at byte `at` does not fit the one at `opened`."""
 
     def __init__(self, opened: int, at: int) -> None:

@@ -41,7 +41,7 @@ class Answer(NamedTuple):
         return self.body if isinstance(self.body, bytes) else orjson.dumps(self.body)
 
 
-class Refusal(Exception):  # noqa: N818  what the API says no with; not an error of ours
+class Refusal(Exception):
     """A request that is refused as a whole; nothing of it is kept."""
 
     def __init__(self, status: int, message: str, category: str = "", **more: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 import pyarrow as pa
 
@@ -30,14 +31,10 @@ def to_duration(formats: tuple[str, ...], label: str) -> Step:
     """`as: duration`: texts to milliseconds (int). Negative ones are none."""
     readers = [duration_reader(each) for each in formats or ("s",)]
     message = f"expected a duration as {' or '.join(formats or ('s',))}"
-    known: dict[str, int | None] = {}
 
+    @lru_cache(maxsize=50_000)
     def read(value: str) -> int | None:
-        if value not in known:
-            if len(known) >= 100_000:
-                known.clear()
-            known[value] = next((ms for reader in readers if (ms := reader(value)) is not None), None)
-        return known[value]
+        return next((ms for reader in readers if (ms := reader(value)) is not None), None)
 
     def compute(frame: Frame, column: Column) -> Column:
         texts = to_text(column)

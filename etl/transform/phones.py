@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -24,8 +24,6 @@ from etl.transform.frame import Frame, Step
 
 #: Regions whose country code is 1 and whose national numbers are ten digits that begin with 2 to 9.
 _NANP = ("US", "CA")
-#: Texts remembered over the chunks of a run, at most.
-_REMEMBERED = 200_000
 
 _DIGIT, _PLUS, _FILLER, _OTHER = 0, 1, 2, 3
 _CLASS = np.full(256, _OTHER, np.uint8)
@@ -54,15 +52,10 @@ def to_phone(region: str | None, invalid: str, label: str) -> Step:
 
 
 def phone_reader(region: str | None) -> Callable[[Any], Any]:
-    """A function from texts to E.164 (null where that is not possible) that remembers what it has seen."""
-    known: dict[str, str | None] = {}
+    """A function from texts to E.164, null where that is not possible."""
 
     def read(value: str) -> str | None:
-        if value not in known:
-            if len(known) >= _REMEMBERED:
-                known.clear()
-            known[value] = plain_international(value) or e164(value, region)
-        return known[value]
+        return plain_international(value) or _known(value, region)
 
     def convert(texts: Any) -> Any:
         plain, numbers = plain_nanp(texts, region)
@@ -136,13 +129,18 @@ def plain_nanp(texts: Any, region: str | None) -> tuple[NDArray[np.bool_], Any]:
     return plain, pc.if_else(pa.array(plain), numbers, pa.scalar(None, pa.string()))
 
 
+@lru_cache(maxsize=50_000)
+def _known(value: str, region: str | None) -> str | None:
+    return e164(value, region)
+
+
 @cache
 def _country(code: str) -> tuple[tuple[int, ...], re.Pattern[str] | None]:
     """The possible lengths of the numbers of a country code, and what the library would cut off their beginning."""
     regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(code))
     if not regions or code[0] == "0":
         return (), None
-    metadata = phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(int(code), regions[0])
+    metadata: Any = phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(int(code), regions[0])
     prefix = metadata.national_prefix_for_parsing
     return metadata.general_desc.possible_length, re.compile(prefix) if prefix else None
 

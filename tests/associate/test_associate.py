@@ -153,7 +153,7 @@ def test_ways_are_tried_in_order_on_rows_that_are_still_without() -> None:
 def test_an_id_is_trusted_and_text_is_none() -> None:
     account = Account()
 
-    assert contacts([["12"], ["x"], ["5", "6"]], account, by="id") == (
+    assert contacts([["0012"], ["x"], ["5", "6"]], account, by="id") == (
         {"contacts": [["12"], ["5", "6"]]},
         [None] * 2,
         {3: ["bad_id"]},

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from tests.conftest import make_linked, stage_all
 
 from etl.checkpoint import counts, journal, staging
 from etl.checkpoint.store import Checkpoint
 from etl.flow import Outcome, Problem, Reject, key_text
+from tests.conftest import make_linked, stage_all
 
 
 def states(checkpoint: Checkpoint) -> dict[str, int]:
@@ -47,9 +47,7 @@ def test_other_content_under_the_same_key_is_rejected_naming_the_first_line(
     if together:
         plan = stage_all(checkpoint, make_linked(["a", "a"], bodies=["one", "two"]))
     else:
-        plan = stage_all(
-            checkpoint, make_linked(["a"], bodies=["one"]), make_linked(["a"], bodies=["two"], lines=[3])
-        )
+        plan = stage_all(checkpoint, make_linked(["a"], bodies=["one"]), make_linked(["a"], bodies=["two"], lines=[3]))
 
     [reject] = counts.rejects(checkpoint, counts.inputs(checkpoint, plan)[0][0])
     assert (reject.line, reject.problems[0].code, reject.cells) == (3, "repeated_key", ("a", "two"))

@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.conftest import make_linked, stage_all
 
 from etl.checkpoint import journal
 from etl.checkpoint.store import Checkpoint, open_checkpoint
 from etl.errors import ConfigError, StorageError, TryLater
+from tests.conftest import make_linked, stage_all
 
 
 def test_a_second_process_is_refused_and_told_who_holds_it(checkpoint: Checkpoint) -> None:
@@ -81,9 +81,13 @@ def test_a_file_that_is_no_checkpoint_is_a_storage_error_not_a_traceback(tmp_pat
 
 
 def test_a_failed_transaction_changes_nothing(checkpoint: Checkpoint) -> None:
-    with pytest.raises(StorageError), checkpoint.transaction() as db:
-        db.execute("INSERT INTO log VALUES ('now', 1, 'half')")
-        raise sqlite3.OperationalError("database or disk is full")
+    def half_done() -> None:
+        with checkpoint.transaction() as db:
+            db.execute("INSERT INTO log VALUES ('now', 1, 'half')")
+            raise sqlite3.OperationalError("database or disk is full")
+
+    with pytest.raises(StorageError, match="full"):
+        half_done()
     assert checkpoint.one("SELECT count(*) FROM log") == 0
 
 

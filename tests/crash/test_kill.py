@@ -34,7 +34,9 @@ metadata: {body: $text}
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("api", ["objects", "v1"])
-def test_a_loader_killed_again_and_again_creates_every_good_row_once(tmp_path: Path, sandbox_url: str, api: str) -> None:
+def test_a_loader_killed_again_and_again_creates_every_good_row_once(
+    tmp_path: Path, sandbox_url: str, api: str
+) -> None:
     print(f"KILL_SEED={SEED}")  # shown when the test fails
     rng = random.Random(f"{SEED} {api}")
     good, bad = write_input(tmp_path, ROWS[api])
@@ -69,7 +71,9 @@ def write_input(folder: Path, rows: int) -> tuple[set[str], int]:
     lines, good = ["id,at,email,text"], set()
     for i in range(rows):
         known = i % 50 != 7
-        lines.append(f"{i},{1_700_000_000 + i},{'contact1@customer.example' if known else 'nobody@example.net'},text {i}")
+        lines.append(
+            f"{i},{1_700_000_000 + i},{'contact1@customer.example' if known else 'nobody@example.net'},text {i}"
+        )
         if known:
             good.add(f"text {i}")
     (folder / "in.csv").write_text("\n".join(lines) + "\n")
