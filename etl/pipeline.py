@@ -87,6 +87,7 @@ def plan(
             on_rows(half.read)
         if not unchanged(seal):
             raise ContentError(f"{file} changed while it was read.", hint="Run again when nobody writes to it.")
+    staging.judge_repeats(checkpoint, number)
     _check_rejects(checkpoint, number, max_rejects)
     staging.finish_plan(checkpoint, number)
     return number
@@ -175,6 +176,7 @@ def look_again(
 ) -> None:
     """Links parked rows of earlier plans whose contact is there by now; the others stay parked, or are rejected."""
     from etl.associate import associate_words
+    from etl.checkpoint.segments import links_text
     from etl.transform import owner_policy
     from etl.transform.tables import read_tables
 
@@ -183,7 +185,7 @@ def look_again(
     for batch in staging.parked(checkpoint, plan_, rows):
         words = [wanted for _, wanted in batch]
         found = associate_words(words, mapping.associations, look_up, owner_policy(mapping), tables)
-        columns = zip(batch, *staging.links_text(found.owner_ids, found.links), found.parked.to_pylist(), strict=True)
+        columns = zip(batch, *links_text(found.owner_ids, found.links), found.parked.to_pylist(), strict=True)
         fates = []
         for place, ((number, _), ids, shape, why) in enumerate(columns):
             refused = "; ".join(problem.message for problem in found.problems.get(place, ()))
@@ -215,7 +217,7 @@ def _cut(half: Half, chunk: Chunk, rows: int, skipped: Callable[[Chunk], dict[st
 
 
 def _check_rejects(checkpoint: Checkpoint, plan_: int, max_rejects: MaxRejects) -> None:
-    rejected, read = counts.tally(checkpoint, plan_, None).rejected, counts.rows_read(checkpoint, plan_)
+    rejected, read = counts.rejected_by_half_one(checkpoint, plan_), counts.rows_read(checkpoint, plan_)
     if max_rejects.exceeded(rejected, read):
         allowed = f"{max_rejects.rows}" if max_rejects.rows is not None else f"{max_rejects.share:.3g} of the rows"
         raise TooManyRejects(

@@ -71,6 +71,7 @@ def stage_all(checkpoint: Checkpoint, *chunks: Linked, finish: bool = True, path
     for chunk in chunks:
         staging.stage(checkpoint, input_, chunk, read=len(chunk), rejects=[], skipped={})
     if finish:
+        staging.judge_repeats(checkpoint, plan)
         staging.finish_plan(checkpoint, plan)
     return plan
 

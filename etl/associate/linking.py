@@ -44,9 +44,8 @@ class Ties:
     links: dict[LinkKind, Any] = field(default_factory=dict)  #: list<string> arrays, never null
     waits: dict[str, _Mask] = field(default_factory=dict)  #: why rows are parked -> which; the first reason counts
     problems: dict[int, list[Problem]] = field(default_factory=dict)  #: row -> why it is not sent
-    open: dict[str, _Mask] = field(
-        default_factory=dict
-    )  #: kind or `owner` -> rows whose words only an account can turn to ids
+    #: kind or `owner` -> the rows whose words only an account can turn to ids
+    open: dict[str, _Mask] = field(default_factory=dict)
     shared: dict[int, str] = field(default_factory=dict)  #: row -> the one company of its ambiguous contacts
     misses: int = 0
 

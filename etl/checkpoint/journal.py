@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
+from etl.checkpoint.segments import read_payloads
 from etl.checkpoint.store import Checkpoint, now
 from etl.flow import Engagement, Key, Links, Outcome, key_bytes, key_text
 
@@ -138,8 +139,7 @@ def _engagements(checkpoint: Checkpoint, found: list[tuple]) -> Iterator[Due]:  
 
 
 def _payloads(checkpoint: Checkpoint, segment: int) -> list[bytes]:
-    blob: bytes = checkpoint.rows("SELECT payloads FROM segment WHERE id = ?", segment)[0][0]
-    return blob.split(b"\n")
+    return read_payloads(checkpoint.rows("SELECT payloads FROM segment WHERE id = ?", segment)[0][0])
 
 
 def _links(text: str) -> Links:

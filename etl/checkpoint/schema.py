@@ -33,7 +33,7 @@ CREATE TABLE skipped (
 CREATE TABLE reject (
   input INTEGER NOT NULL, line INTEGER NOT NULL, key BLOB, problems TEXT NOT NULL, cells TEXT NOT NULL, raw TEXT NOT NULL);
 
--- payloads: JSON lines; cells: an Arrow IPC stream of the rows as read, zstd
+-- Arrow IPC streams, zstd: the payloads as JSON, and the cells as read
 CREATE TABLE segment (id INTEGER PRIMARY KEY, input INTEGER NOT NULL, payloads BLOB, cells BLOB);
 
 CREATE TABLE row (
@@ -53,7 +53,6 @@ CREATE TABLE row (
   request INTEGER,                 -- the last request that held it
   run INTEGER,                     -- the run in which it reached its state
   remote_id TEXT, reason TEXT);
-CREATE UNIQUE INDEX row_key ON row (key);
 
 CREATE TABLE request (
   id INTEGER PRIMARY KEY, run INTEGER NOT NULL, wire TEXT NOT NULL, rows INTEGER NOT NULL, sent_at TEXT NOT NULL,
@@ -75,14 +74,15 @@ DROP TABLE IF EXISTS temp.seen;
 CREATE TEMP TABLE seen (
   row INTEGER PRIMARY KEY, fate TEXT NOT NULL, hash BLOB NOT NULL, input INTEGER NOT NULL, line INTEGER NOT NULL,
   segment INTEGER NOT NULL, pos INTEGER NOT NULL, type TEXT NOT NULL, time_ms INTEGER NOT NULL,
-  state TEXT NOT NULL, links TEXT NOT NULL, shape TEXT NOT NULL, wanted TEXT, reason TEXT);
+  links TEXT NOT NULL, shape TEXT NOT NULL, wanted TEXT, reason TEXT);
 
 -- values of `unique` columns
 DROP TABLE IF EXISTS temp.uniq;
-CREATE TEMP TABLE uniq (name TEXT NOT NULL, hash BLOB NOT NULL, line INTEGER NOT NULL, PRIMARY KEY (name, hash)) WITHOUT ROWID;
+CREATE TEMP TABLE uniq (
+  name TEXT NOT NULL, hash BLOB NOT NULL, line INTEGER NOT NULL, key BLOB NOT NULL, content BLOB NOT NULL,
+  PRIMARY KEY (name, hash)) WITHOUT ROWID;
 """
 
-#: The few rows that are neither planned nor final are found by an index; it is made after the many were staged.
-DROP_INDEX = "DROP INDEX IF EXISTS row_odd"
-INDEX = """CREATE INDEX row_odd ON row (state, id)
-    WHERE state IN ('parked', 'in_flight', 'unknown', 'unresolved', 'rejected')"""
+#: The index of keys is made after the first plan has staged its rows, and kept from then on. There is no other: reading
+#: the narrow rows in their order is quick, and an index of states would be written twice for every row sent.
+KEY_INDEX = "CREATE UNIQUE INDEX row_key ON row (key)"

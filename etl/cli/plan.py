@@ -47,7 +47,6 @@ def plan(
         tally = counts.tally(opened, number, None)
         tally.read = counts.rows_read(opened, number)
         summary.check_balance(tally)
-        tally.by_type, tally.links = counts.planned_by_type(opened, number)
         found = summary.summary(tally, run_files.write_run_files(opened, number, folder), monotonic() - begun)
         opened.close()
     if as_json:

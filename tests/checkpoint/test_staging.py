@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from etl.checkpoint import counts, journal, staging
+from etl.checkpoint import counts, journal, segments, staging
 from etl.checkpoint.store import Checkpoint
 from etl.flow import Outcome, Problem, Reject, key_text
 from tests.conftest import make_linked, stage_all
@@ -140,6 +140,7 @@ def test_a_unique_column_names_the_row_that_has_the_value_already(checkpoint: Ch
     linked = make_linked(["a", "b", "a"], bodies=["same", "same", "same"])
 
     staging.stage(checkpoint, input_, linked, read=3, rejects=[], skipped={}, unique=["Body"])
+    staging.judge_repeats(checkpoint, plan)
 
     [reject] = counts.rejects(checkpoint, input_)
     assert (reject.line, reject.problems[0].code, reject.problems[0].column) == (3, "not_unique", "Body")
@@ -157,7 +158,7 @@ def test_a_plan_is_taken_up_again_until_a_run_has_ended_with_it(checkpoint: Chec
 
 
 def test_payloads_come_back_from_beyond_the_first_segment(checkpoint: Checkpoint) -> None:
-    names = [f"n{i}" for i in range(staging.SEGMENT_ROWS + 5)]
+    names = [f"n{i}" for i in range(segments.SEGMENT_ROWS + 5)]
     stage_all(checkpoint, make_linked(names))
 
     rows = journal.due(checkpoint, "planned", after=0, rows=10_000)
