@@ -61,9 +61,6 @@ CREATE TABLE request (
 -- what look-ups answered; ids: JSON list. Asked again by each new plan
 CREATE TABLE directory (
   kind TEXT NOT NULL, by TEXT NOT NULL, value TEXT NOT NULL, ids TEXT NOT NULL, PRIMARY KEY (kind, by, value)) WITHOUT ROWID;
-
--- every change of a terminal state, and who asked for it
-CREATE TABLE log (at TEXT NOT NULL, run INTEGER, entry TEXT NOT NULL);
 """
 
 #: What only the plan at hand needs to remember: in SQLite's temporary file, gone with the process, as the plan would be.

@@ -83,12 +83,12 @@ def test_a_file_that_is_no_checkpoint_is_a_storage_error_not_a_traceback(tmp_pat
 def test_a_failed_transaction_changes_nothing(checkpoint: Checkpoint) -> None:
     def half_done() -> None:
         with checkpoint.transaction() as db:
-            db.execute("INSERT INTO log VALUES ('now', 1, 'half')")
+            db.execute("INSERT INTO directory VALUES ('contacts', 'email', 'half', '[]')")
             raise sqlite3.OperationalError("database or disk is full")
 
     with pytest.raises(StorageError, match="full"):
         half_done()
-    assert checkpoint.one("SELECT count(*) FROM log") == 0
+    assert checkpoint.one("SELECT count(*) FROM directory") == 0
 
 
 def test_commits_reach_the_disk(checkpoint: Checkpoint) -> None:
