@@ -9,7 +9,7 @@ ARGS ?=
 # A run that ends with 3 did its work: some rows were rejected, and it said where they are.
 OR_REJECTS := || { code=$$?; [ $$code -eq 3 ] || exit $$code; }
 
-.PHONY: help setup import test check format bench docs samples clean
+.PHONY: help setup import sandbox test check format bench docs samples clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -36,6 +36,9 @@ else
 	@$(ETL) run sample_data/salesforce/tasks.csv -m salesforce-tasks $(ARGS) $(OR_REJECTS)
 	@$(ETL) status
 endif
+
+sandbox: setup ## serves the sandbox, to look at what was imported (Ctrl-C ends it)
+	@$(ETL) sandbox serve $(ARGS)
 
 test: setup ## all tests
 	@$(PY) -m pytest $(ARGS)

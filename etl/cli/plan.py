@@ -53,7 +53,7 @@ def plan(
         show.json_object(found)
     else:
         show.table(f"plan: {', '.join(map(str, files))} with {loaded.name}", summary.lines(found, planned=True))
-        show.last_lines([*found["files"].items(), ("next", "etl run with the same arguments sends it")])
+        show.last_lines([*found["files"].items(), ("next", f"{show.program()} run with the same arguments sends it")])
 
 
 def usable_mapping(name: str, files: tuple[Path, ...]) -> Mapping:

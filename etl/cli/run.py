@@ -69,7 +69,7 @@ def run(
             error = e
         found = _finish(opened, plan, number, folder, begun)
         opened.close()
-    _show(found, f"{', '.join(map(str, files))} with {loaded.name}", as_json=as_json)
+    _show(found, f"{', '.join(map(str, files))} with {loaded.name}", mapping, as_json=as_json)
     if error:
         raise error
     return stopped or (EXIT_INCOMPLETE if found["rejected"] or found["unresolved"] else EXIT_OK)
@@ -138,7 +138,7 @@ def _finish(opened: Checkpoint, plan: int, run_: int, folder: Path, begun: float
     return found
 
 
-def _show(found: Json, what: str, *, as_json: bool) -> None:
+def _show(found: Json, what: str, mapping: str, *, as_json: bool) -> None:
     from etl.report import summary
 
     if as_json:
@@ -147,13 +147,14 @@ def _show(found: Json, what: str, *, as_json: bool) -> None:
     show.table(f"run: {what}", summary.lines(found))
     if found["read"] and found["already"] + found["skipped"] + found["rejected"] + found["parked"] == found["read"]:
         show.say("Nothing new to create." if not found["created"] else "")
-    show.last_lines([*found["files"].items(), ("next", _next(found))])
+    show.last_lines([*found["files"].items(), ("next", _next(found, mapping))])
 
 
-def _next(found: Json) -> str:
-    again = shlex.join(["etl", *sys.argv[1:]])
+def _next(found: Json, mapping: str) -> str:
+    again = shlex.join([show.program(), *sys.argv[1:]])
     if found["not_tried"] or found["unresolved"]:
         return f"{again}   # goes on where this run stopped"
-    if found["rejected"]:
-        return "correct the rows in the reject file and run it with the same mapping"
-    return "etl status   # what the checkpoints hold"
+    rejects = [path for name, path in found["files"].items() if name.startswith("rejects")]
+    if rejects:
+        return f"{show.program()} run {shlex.join(rejects)} -m {shlex.quote(mapping)}   # once its rows are corrected"
+    return f"{show.program()} status   # what the checkpoints hold"

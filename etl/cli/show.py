@@ -49,6 +49,17 @@ def last_lines(pairs: Sequence[tuple[str, str]]) -> None:
         click.echo(f"{name + ':':<{width}}{text}")
 
 
+def program() -> str:
+    """How to call this program from here: `etl` where the shell finds it, else its path."""
+    import os
+    import shutil
+
+    called = sys.argv[0]
+    if shutil.which("etl") or not os.path.isfile(called):  # noqa: PTH113 - no Path needed for this
+        return "etl"
+    return os.path.relpath(called) if os.path.basename(called) == "etl" else "python -m etl"  # noqa: PTH119 - as above
+
+
 def say(text: str) -> None:
     """A line for people, on stderr."""
     click.echo(text, err=True)

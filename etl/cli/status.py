@@ -38,7 +38,7 @@ def status(checkpoint: Path | None, *, as_json: bool) -> None:
         "run the same command again: it goes on" if left else "correct the rejects and run them with the same mapping"
     )
     if not left and any(f["sandbox"] for f in found):
-        advice = "etl sandbox serve   # and open its page, to see the timelines"
+        advice = f"{show.program()} sandbox serve   # and open its page, to see the timelines"
     files = [(f"{name} of {_name(f)}", path) for f in found for name, path in f["files"].items()]
     show.last_lines([*files, ("next", advice)])
 

@@ -85,7 +85,8 @@ def whole_file(path: Path) -> Iterator[TextIO]:
 
 def run_name() -> str:
     """A new run's name: its start in UTC, and the process, so that two never share a folder."""
-    return f"{datetime.now(UTC):%Y-%m-%dT%H%M%S.%fZ}-{os.getpid()}"
+    now = datetime.now(UTC)
+    return f"{now:%Y-%m-%dT%H%M%S}.{now.microsecond // 1000:03}Z-{os.getpid()}"
 
 
 def _unless_empty(values: Iterator[T]) -> Iterator[T] | None:
