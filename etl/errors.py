@@ -33,6 +33,11 @@ class EtlError(Exception):
         self.message = message
         self.hint = hint
         self.code = code or type(self).__name__
+        self.said = False  #: it is in the JSON object that was printed already
+
+    def as_json(self) -> dict[str, str | int]:
+        """The error as `--json` shows it."""
+        return {"code": self.code, "message": self.message, "hint": self.hint, "exit": self.exit_code}
 
 
 class UsageError(EtlError):

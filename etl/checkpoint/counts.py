@@ -82,12 +82,25 @@ def inputs(checkpoint: Checkpoint, plan: int) -> list[tuple[int, str, list[str]]
 
 def rejects(checkpoint: Checkpoint, input_: int) -> Iterator[Reject]:
     """Everything rejected of one input, by half one in the order of the file, then by the account."""
-    sql = "SELECT line, key, problems, cells, raw FROM reject WHERE input = ? ORDER BY line, rowid"
-    for line, key, problems, cells, raw in checkpoint.db.execute(sql, [input_]):
-        yield Reject(line, tuple(Problem(*p) for p in json.loads(problems)), tuple(json.loads(cells)), raw, key or "")
-    sql = "SELECT line, key, reason, segment, pos FROM row WHERE input = ? AND state = 'rejected' ORDER BY segment, pos"
+    yield from _rejected_before(checkpoint, input_)
+    yield from rejected_since(checkpoint, input_, 0)
+
+
+def carried_inputs(checkpoint: Checkpoint, plan: int, run: int) -> list[tuple[int, str, list[str]]]:
+    """Inputs of other plans of which rows were rejected by this run: number, path and header."""
+    found = checkpoint.rows(
+        """SELECT DISTINCT i.id, i.path, i.header FROM row JOIN input AS i ON i.id = row.input
+           WHERE row.state = 'rejected' AND row.run = ? AND i.plan <> ? ORDER BY i.id""", run, plan
+    )  # fmt: skip
+    return [(number, path, json.loads(header)) for number, path, header in found]
+
+
+def rejected_since(checkpoint: Checkpoint, input_: int, run: int) -> Iterator[Reject]:
+    """The rows of one input that were refused after planning, by this run or a later one."""
+    sql = """SELECT line, key, reason, segment, pos FROM row
+        WHERE input = ? AND state = 'rejected' AND coalesce(run, 0) >= ? ORDER BY segment, pos"""
     blob, loaded = b"", None
-    for line, key, reason, segment, pos in checkpoint.db.execute(sql, [input_]):
+    for line, key, reason, segment, pos in checkpoint.db.execute(sql, [input_, run]):
         if segment != loaded:
             blob, loaded = checkpoint.rows("SELECT cells FROM segment WHERE id = ?", segment)[0][0], segment
         yield Reject(line, (Problem("refused", "", "", reason or ""),), read_cells(blob, pos), key=key_text(key))
@@ -105,6 +118,12 @@ def open_rows(checkpoint: Checkpoint, states: tuple[str, ...]) -> Iterator[Open]
 def states(checkpoint: Checkpoint) -> dict[str, int]:
     """All rows the checkpoint holds, by state."""
     return _grouped(checkpoint, "SELECT state, count(*) FROM row GROUP BY 1 ORDER BY 1")
+
+
+def _rejected_before(checkpoint: Checkpoint, input_: int) -> Iterator[Reject]:
+    sql = "SELECT line, key, problems, cells, raw FROM reject WHERE input = ? ORDER BY line, rowid"
+    for line, key, problems, cells, raw in checkpoint.db.execute(sql, [input_]):
+        yield Reject(line, tuple(Problem(*p) for p in json.loads(problems)), tuple(json.loads(cells)), raw, key or "")
 
 
 def _carried(checkpoint: Checkpoint, plan: int, run: int) -> dict[str, int]:

@@ -54,7 +54,6 @@ def _say(error: EtlError) -> int:
     click.echo(f"error: {error.message}", err=True)
     if error.hint:
         click.echo(f"  do: {error.hint}", err=True)
-    if "--json" in sys.argv:
-        found = {"error": {"code": error.code, "message": error.message, "hint": error.hint, "exit": error.exit_code}}
-        click.echo(json.dumps(found, ensure_ascii=False))
+    if "--json" in sys.argv and not error.said:
+        click.echo(json.dumps({"error": error.as_json()}, ensure_ascii=False))
     return error.exit_code

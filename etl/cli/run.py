@@ -69,10 +69,18 @@ def run(
             error = e
         found = _finish(opened, plan, number, folder, begun)
         opened.close()
+    if error:
+        found["error"] = error.as_json()
+        error.said = as_json
     _show(found, f"{', '.join(map(str, files))} with {loaded.name}", mapping, as_json=as_json)
     if error:
         raise error
-    return stopped or (EXIT_INCOMPLETE if found["rejected"] or found["unresolved"] else EXIT_OK)
+    return stopped or (EXIT_INCOMPLETE if _left_open(found) else EXIT_OK)
+
+
+def _left_open(found: Json) -> bool:
+    """Whether rows, also of earlier inputs, were rejected or are unresolved."""
+    return any(part.get(fate) for part in (found, found["carried"]) for fate in ("rejected", "unresolved"))
 
 
 def _look_again(opened: Checkpoint, plan: int, run_: int, account: Account, mapping: Mapping) -> None:
@@ -127,7 +135,7 @@ def _finish(opened: Checkpoint, plan: int, run_: int, folder: Path, begun: float
 
     tally = counts.tally(opened, plan, run_)
     tally.read = counts.rows_read(opened, plan)
-    written = run_files.write_run_files(opened, plan, folder)
+    written = run_files.write_run_files(opened, plan, folder, run_)
     written["summary"] = str(folder / "summary.json")
     written["checkpoint"] = str(opened.path)
     found = summary.summary(tally, written, monotonic() - begun)

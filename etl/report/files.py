@@ -22,21 +22,20 @@ T = TypeVar("T")
 REJECT_COLUMNS = ("_etl_line", "_etl_code", "_etl_column", "_etl_value", "_etl_message", "_etl_hint", "_etl_key", "_etl_raw")  # fmt: skip
 
 
-def write_run_files(checkpoint: Checkpoint, plan: int, folder: Path) -> dict[str, str]:
+def write_run_files(checkpoint: Checkpoint, plan: int, folder: Path, run: int = 0) -> dict[str, str]:
     """Writes the reject file of each input and the list of rows in doubt into `folder`; only those that hold rows.
 
-    Gives name -> path: `rejects` (or `rejects:FILE` where there are several inputs) and `unresolved`.
+    Gives name -> path: `rejects` (or `rejects:FILE` where there are several inputs), `unresolved` and `parked`. With a
+    run, rows of earlier inputs that it saw rejected are there too, in a file for each of those inputs.
     """
     written: dict[str, str] = {}
     inputs = counts.inputs(checkpoint, plan)
     for number, path, header in inputs:
-        found = _unless_empty(counts.rejects(checkpoint, number))
-        if found is None:
-            continue
-        target = folder / (f"rejects-{number}.csv" if len(inputs) > 1 else "rejects.csv")
-        with reject_file(target, header) as write:
-            write(found)
-        written[f"rejects:{path}" if len(inputs) > 1 else "rejects"] = str(target)
+        name = (f"rejects:{path}", f"rejects-{number}.csv") if len(inputs) > 1 else ("rejects", "rejects.csv")
+        written |= _write_rejects(folder, *name, header, counts.rejects(checkpoint, number))
+    for number, path, header in counts.carried_inputs(checkpoint, plan, run) if run else ():
+        found = counts.rejected_since(checkpoint, number, run)
+        written |= _write_rejects(folder, f"rejects:{path} (earlier)", f"rejects-earlier-{number}.csv", header, found)
     doubtful = _unless_empty(counts.open_rows(checkpoint, ("unknown", "unresolved", "in_flight")))
     if doubtful is not None:
         written["unresolved"] = str(folder / "unresolved.csv")
@@ -93,6 +92,17 @@ def _unless_empty(values: Iterator[T]) -> Iterator[T] | None:
     for first in values:
         return chain([first], values)
     return None
+
+
+def _write_rejects(
+    folder: Path, name: str, file: str, header: Sequence[str], rejects: Iterator[Reject]
+) -> dict[str, str]:
+    found = _unless_empty(rejects)
+    if found is None:
+        return {}
+    with reject_file(folder / file, header) as write:
+        write(found)
+    return {name: str(folder / file)}
 
 
 def _reject_row(width: int, reject: Reject) -> list[str | int]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from etl.checkpoint import counts, journal, segments, staging
 from etl.checkpoint.store import Checkpoint
 from etl.flow import Outcome, Problem, Reject, key_text
+from etl.report.files import write_run_files
 from tests.conftest import make_linked, stage_all
 
 
@@ -166,3 +169,18 @@ def test_payloads_come_back_from_beyond_the_first_segment(checkpoint: Checkpoint
     assert len(rows) == len(names)
     assert rows[-1].engagement.payload.endswith(f'"body of {names[-1]}"}}}}'.encode())
     assert rows[-1].engagement.key == key_text(make_linked([names[-1]]).drafts.keys[0])
+
+
+def test_a_row_of_an_earlier_night_that_is_rejected_now_is_listed_too(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    stage_all(checkpoint, make_linked(["a"], parked=["no contact"]), path="monday.csv")
+    later = stage_all(checkpoint, make_linked(["b"]), path="tuesday.csv")
+    run = journal.begin_run(checkpoint, "r", later)
+    [[(number, _)]] = staging.parked(checkpoint, later, 10)
+
+    staging.unpark(checkpoint, run, [(number, "rejected", "||||", "0,0,0,0", "several contacts")])
+    written = write_run_files(checkpoint, later, tmp_path / "run", run)
+
+    assert balanced(checkpoint, later, run).carried == {"rows": 1, "rejected": 1}
+    [path] = written.values()
+    assert "several contacts" in Path(path).read_text()
+    assert "monday.csv" in next(iter(written))

@@ -70,6 +70,8 @@ def test_a_token_that_expires_half_way_ends_the_run_and_a_new_one_goes_on(tmp_pa
     run = start(tmp_path, sandbox_url, "objects")
 
     assert run.wait(timeout=60) == 77, (tmp_path / "err").read_text()
+    said = json.loads((tmp_path / "out").read_text())
+    assert (said["error"]["exit"], said["balanced"], said["unresolved"]) == (77, True, 0)
     strike(sandbox_url)
     assert start(tmp_path, sandbox_url, "objects").wait(timeout=60) == 3
     assert Counter(engagement["metadata"]["body"] for engagement in audit(sandbox_url)) == dict.fromkeys(good, 1)
