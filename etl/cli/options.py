@@ -27,7 +27,7 @@ class AccountOptions(TypedDict):
     checkpoint: Path | None
 
 
-class MaxRejectsType(click.ParamType[Any]):
+class MaxRejectsType(click.ParamType):  # type: ignore[type-arg]  # only the newest click has an argument there
     """`200` or `5%`."""
 
     name = "N|P%"

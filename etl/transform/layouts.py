@@ -111,7 +111,7 @@ def days(year: _Numbers, month: _Numbers, day: _Numbers) -> tuple[_Mask, _Number
     valid = (year >= 1) & (month >= 1) & (month <= 12) & (day >= 1)
     months = np.where(valid, (year - 1970) * 12 + month - 1, 0).astype("datetime64[M]")
     first = months.astype("datetime64[D]").astype(np.int64)
-    length = (months + 1).astype("datetime64[D]").astype(np.int64) - first
+    length = (months + np.timedelta64(1, "M")).astype("datetime64[D]").astype(np.int64) - first
     return valid & (day <= length), first + day - 1
 
 
