@@ -10,7 +10,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import RLock
@@ -66,13 +66,16 @@ def open_checkpoint(path: Path, *, portal: str, namespace: str) -> Checkpoint:
     """
     with storage_errors(path):
         private_folder(path.parent)
-        lock = _lock(path)
-        try:
+        with ExitStack() as undo:
+            lock = _lock(path)
+            undo.callback(os.close, lock)
             db = _connect(path)
+            undo.callback(db.close)
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=FULL")
+            db.execute("PRAGMA cache_size=-65536")  # 64 MiB
             _create_or_check(db, path, {"format": str(FORMAT), "portal": portal, "namespace": namespace})
-        except BaseException:
-            os.close(lock)
-            raise
+            undo.pop_all()
     return Checkpoint(path, db, lock)
 
 
@@ -128,11 +131,7 @@ def _lock(path: Path) -> int:
 def _connect(path: Path) -> sqlite3.Connection:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
     # One thread at a time uses it: half one, then the journal's writer.
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    db.execute("PRAGMA journal_mode=WAL")
-    db.execute("PRAGMA synchronous=FULL")
-    db.execute("PRAGMA cache_size=-65536")  # 64 MiB
-    return db
+    return sqlite3.connect(path, isolation_level=None, check_same_thread=False)
 
 
 def _create_or_check(db: sqlite3.Connection, path: Path, wanted: dict[str, str]) -> None:

@@ -11,7 +11,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -57,12 +57,12 @@ class Account:
         """A look-up, for half one, which knows nothing of the network."""
         return self.runner.run(self.target.look_up(kind, by, values))  # type: ignore[arg-type]
 
-    def checkpoint(self, mapping: MappingFile, path: Path | None) -> Checkpoint:
-        """The checkpoint of this account and namespace, locked."""
+    def checkpoint(self, mapping: MappingFile, path: Path | None) -> AbstractContextManager[Checkpoint]:
+        """The checkpoint of this account and namespace, locked until the block ends."""
         from etl.checkpoint.store import open_checkpoint
 
         where = path or STATE / self.name / f"{mapping.namespace}.sqlite"
-        return open_checkpoint(where, portal=f"{self.name} {self.portal.id}", namespace=mapping.namespace)
+        return closing(open_checkpoint(where, portal=f"{self.name} {self.portal.id}", namespace=mapping.namespace))
 
 
 @contextmanager

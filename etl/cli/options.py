@@ -73,3 +73,5 @@ account = together(
     click.option("--seed-data", type=click.Path(path_type=Path), help="Contacts etc. for a new sandbox."),
     click.option("--checkpoint", type=click.Path(path_type=Path), help="Default: .etl/<portal>/<namespace>.sqlite"),
 )  # fmt: skip
+#: What every command takes that goes through half one with an account.
+planning = together(files, mapping, account, limit, max_rejects)

@@ -19,11 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@options.files
-@options.mapping
-@options.account
-@options.limit
-@options.max_rejects
+@options.planning
 @options.as_json
 def plan(
     files: tuple[Path, ...], mapping: str, limit: int | None, max_rejects: MaxRejects, *, as_json: bool,
@@ -40,15 +36,13 @@ def plan(
 
     begun = monotonic()
     loaded = usable_mapping(mapping, files)
-    with open_account(where) as account:
-        opened = account.checkpoint(loaded, where["checkpoint"])
+    with open_account(where) as account, account.checkpoint(loaded, where["checkpoint"]) as opened:
         folder = options.STATE / account.name / "runs" / run_files.run_name()
         number = staged(opened, loaded, files, account, folder, limit, max_rejects)
         tally = counts.tally(opened, number, None)
         tally.read = counts.rows_read(opened, number)
         summary.check_balance(tally)
         found = summary.summary(tally, run_files.write_run_files(opened, number, folder), monotonic() - begun)
-        opened.close()
     if as_json:
         show.json_object(found)
     else:

@@ -27,11 +27,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@options.files
-@options.mapping
-@options.account
-@options.limit
-@options.max_rejects
+@options.planning
 @click.option(
     "--settle",
     type=click.FloatRange(min=0),
@@ -54,8 +50,7 @@ def run(
 
     begun = monotonic()
     loaded = usable_mapping(mapping, files)
-    with open_account(where) as account:
-        opened = account.checkpoint(loaded, where["checkpoint"])
+    with open_account(where) as account, account.checkpoint(loaded, where["checkpoint"]) as opened:
         name = run_files.run_name()
         folder = options.STATE / account.name / "runs" / name
         plan = staged(opened, loaded, files, account, folder, limit, max_rejects)
@@ -68,7 +63,6 @@ def run(
         except EtlError as e:
             error = e
         found = _finish(opened, plan, number, folder, begun)
-        opened.close()
     if error:
         found["error"] = error.as_json()
         error.said = as_json

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,17 +54,18 @@ def _last_run(path: Path) -> Json:
     from etl.checkpoint.store import peek
     from etl.report import summary
 
-    opened = peek(path)
-    meta = dict(opened.rows("SELECT name, value FROM meta"))
-    plan = opened.one("SELECT max(id) FROM plan")
-    run = opened.one("SELECT max(id) FROM run WHERE plan = ?", plan) or None
-    tally = counts.tally(opened, plan, run)
-    tally.read = counts.rows_read(opened, plan)
-    name = opened.rows("SELECT name FROM run WHERE id = ?", run)
+    with closing(peek(path)) as opened:
+        meta = dict(opened.rows("SELECT name, value FROM meta"))
+        plan = opened.one("SELECT max(id) FROM plan")
+        run = opened.one("SELECT max(id) FROM run WHERE plan = ?", plan) or None
+        tally = counts.tally(opened, plan, run)
+        tally.read = counts.rows_read(opened, plan)
+        name = opened.rows("SELECT name FROM run WHERE id = ?", run)
+        states = counts.states(opened)
+    if run is None:
+        tally.by_type, tally.links = {}, {}  # of what is planned: nothing is created yet
     folder = path.parent / "runs" / str(name[0][0]) if name else None
     rejects = sorted(folder.glob("rejects*.csv")) if folder else []
     found = summary.summary(tally, {f"rejects {i}" if i else "rejects": str(p) for i, p in enumerate(rejects)}, 0)
-    states = counts.states(opened)
-    opened.close()
     return {"namespace": meta.get("namespace", path.stem), "portal": meta.get("portal", ""), "checkpoint": str(path),
             "sandbox": meta.get("portal", "").startswith("sandbox"), "rows_by_state": states, **found}  # fmt: skip
