@@ -40,7 +40,11 @@ class Store:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.touch(mode=0o600)
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._db.executescript(SCHEMA)
+        try:
+            self._db.executescript(SCHEMA)
+        except sqlite3.Error:  # not a database: `open_store` says so
+            self._db.close()
+            raise
         self._db.create_function("has_token", 2, has_token, deterministic=True)
         self._db.create_function("as_number", 1, as_number, deterministic=True)
         self._db.execute(
