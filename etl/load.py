@@ -43,8 +43,10 @@ class Sending:
         return self.stop.is_set() or self.error is not None or self.unknown >= MAX_UNKNOWN
 
 
-async def load(checkpoint: Checkpoint, target: Target, journal: Journal, sending: Sending) -> None:
-    """Sends every planned row once; some may be planned again or unknown afterwards.
+async def load(
+    checkpoint: Checkpoint, target: Target, journal: Journal, sending: Sending, plan: int | None = None
+) -> None:
+    """Sends every planned row (of that plan only, if one is given) once; some may be planned again or unknown afterwards.
 
     Returns when the stop event is set (after at most `GRACE_S` for answers under way), or when too many rows are
     unknown; raises what `sending.error` says once all answers are stored.
@@ -53,7 +55,7 @@ async def load(checkpoint: Checkpoint, target: Target, journal: Journal, sending
     batches: asyncio.Queue[list[Engagement]] = asyncio.Queue(maxsize=CONNECTIONS)
     workers = [asyncio.create_task(_work(batches, target, journal, sending)) for _ in range(CONNECTIONS)]
     try:
-        for batch in planned_batches(checkpoint, target.max_batch):
+        for batch in planned_batches(checkpoint, target.max_batch, plan):
             if sending.over:
                 break
             await _put(batches, batch, sending)
@@ -66,7 +68,7 @@ async def load(checkpoint: Checkpoint, target: Target, journal: Journal, sending
         raise sending.error
 
 
-def planned_batches(checkpoint: Checkpoint, max_batch: int) -> Iterator[list[Engagement]]:
+def planned_batches(checkpoint: Checkpoint, max_batch: int, plan: int | None = None) -> Iterator[list[Engagement]]:
     """Planned rows in the order of the input, in batches of one type.
 
     Rows that were in doubt go in smaller batches, so that the one that spoils its batch is alone in the end: 100, 25,
@@ -74,7 +76,7 @@ def planned_batches(checkpoint: Checkpoint, max_batch: int) -> Iterator[list[Eng
     """
     waiting: dict[tuple[str, int], list[Engagement]] = {}
     last = 0
-    while page := due(checkpoint, "planned", after=last, rows=PAGE_ROWS):
+    while page := due(checkpoint, "planned", after=last, rows=PAGE_ROWS, plan=plan):
         last = page[-1].number
         for row in page:
             yield from _collect(waiting, row, max(1, max_batch >> 2 * row.doubts))

@@ -138,13 +138,14 @@ async def send(
     *,
     settle_s: float,
     stop: asyncio.Event,
+    only_plan: int | None = None,
     on_outcomes: Callable[[list[Outcome]], None] = lambda _: None,
 ) -> None:
     """Sends everything planned and finds out what became of everything unknown, until neither is left or `stop` is set.
 
     `connect` gives the target of a wire; new requests take `wire`, read-backs the wire by which a row was sent.
     `settle_s` is how long after its request a create may still become visible. What has no answer stays in flight on
-    disk. Raises `RemoteDown`, `TryLater`, `TokenError`, `ConfigError`, `StorageError`, with everything recorded.
+    disk. With `only_plan`, planned rows of other plans stay as they are. Raises `RemoteDown`, `TryLater`, `TokenError`, `ConfigError`, `StorageError`, with everything recorded.
     """
     from etl.dispatch import open_journal
     from etl.load import Sending, load
@@ -162,12 +163,12 @@ async def send(
         written = await stack.enter_async_context(open_journal(checkpoint, run))
         sending = Sending(stop, on_outcomes)
         while not stop.is_set():
-            await load(checkpoint, target_for(wire), written, sending)
+            await load(checkpoint, target_for(wire), written, sending, only_plan)
             settled = await settle(
                 checkpoint, run, target_for, settle_s=settle_s, since_mono_s=sending.last_doubt_mono_s,
                 stop=stop, on_outcomes=on_outcomes,
             )  # fmt: skip
-            if not settled and not journal.due(checkpoint, "planned", after=0, rows=1):
+            if not settled and not journal.due(checkpoint, "planned", after=0, rows=1, plan=only_plan):
                 return
 
 

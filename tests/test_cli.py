@@ -135,6 +135,18 @@ def test_limit_takes_the_first_good_rows_and_the_rest_comes_later(cli: Any, fold
     assert len(held(sandbox_url)) == 2
 
 
+def test_limit_sends_no_more_than_it_says_even_after_a_whole_plan(cli: Any, folder: Path, sandbox_url: str) -> None:
+    account = ("good.csv", "-m", "notes.yaml", "--target", sandbox_url, "--json")
+    cli("plan", *account)
+
+    said = cli("run", *account, "--limit", "1").json
+
+    assert (said["created"], said["balanced"], said["carried"]) == (1, True, {"rows": 1, "not_tried": 1})
+    assert len(held(sandbox_url)) == 1
+    assert cli("run", *account).json["created"] == 1
+    assert len(held(sandbox_url)) == 2
+
+
 def test_too_many_rejects_send_nothing_and_say_where_they_are(cli: Any, folder: Path, sandbox_url: str) -> None:
     (folder / "bad.csv").write_text(GOOD + "3,never,contact1@customer.example,x\n")
 

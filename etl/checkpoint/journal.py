@@ -68,14 +68,19 @@ def end_run(checkpoint: Checkpoint, run: int, *, complete: bool) -> None:
             db.execute("UPDATE plan SET sent = 1 WHERE id = (SELECT plan FROM run WHERE id = ?)", [run])
 
 
-def due(checkpoint: Checkpoint, state: Literal["planned", "unknown"], *, after: int, rows: int) -> list[Due]:
-    """The next rows in `state` beyond row number `after`, in the order of the input. Unfinished plans are left out."""
-    # The state stands in the text so that SQLite can use the index of odd rows.
+def due(
+    checkpoint: Checkpoint, state: Literal["planned", "unknown"], *, after: int, rows: int, plan: int | None = None
+) -> list[Due]:
+    """The next rows in `state` beyond row number `after`, in the order of the input; of this plan only, if one is given.
+
+    Rows of unfinished plans are left out.
+    """
     found = checkpoint.rows(
-        f"""{_SELECT} WHERE state = '{state}' AND row.id > ?
+        f"""{_SELECT} WHERE state = '{state}' AND row.id > ?1
             AND input NOT IN (SELECT i.id FROM input AS i JOIN plan ON plan.id = i.plan WHERE NOT plan.finished)
-            ORDER BY row.id LIMIT ?""",
-        after, rows,
+            AND (?2 IS NULL OR input IN (SELECT id FROM input WHERE plan = ?2))
+            ORDER BY row.id LIMIT ?3""",
+        after, plan, rows,
     )  # fmt: skip
     return list(_engagements(checkpoint, found))
 

@@ -59,7 +59,9 @@ def run(
         error: EtlError | None = None
         try:
             _look_again(opened, plan, number, account, loaded)
-            stopped = _send(opened, number, account, where["api"], account.settle_s if settle is None else settle)
+            settle_s = account.settle_s if settle is None else settle
+            # A look before going on must not send what an earlier plan left.
+            stopped = _send(opened, number, account, where["api"], settle_s, plan if limit else None)
         except EtlError as e:
             error = e
         found = _finish(opened, plan, number, folder, begun)
@@ -85,7 +87,7 @@ def _look_again(opened: Checkpoint, plan: int, run_: int, account: Account, mapp
     pipeline.look_again(opened, plan, run_, mapping, directory.remembered(opened, account.ask))
 
 
-def _send(opened: Checkpoint, run_: int, account: Account, wire: str, settle_s: float) -> int:
+def _send(opened: Checkpoint, run_: int, account: Account, wire: str, settle_s: float, only: int | None) -> int:
     """Sends what is planned; gives the exit code of a signal, or 0."""
     from etl import pipeline
 
@@ -114,7 +116,14 @@ def _send(opened: Checkpoint, run_: int, account: Account, wire: str, settle_s: 
 
             await account.target.prepare()
             await pipeline.send(
-                opened, run_, account.connect, wire, settle_s=settle_s, stop=stop, on_outcomes=on_outcomes
+                opened,
+                run_,
+                account.connect,
+                wire,
+                settle_s=settle_s,
+                stop=stop,
+                only_plan=only,
+                on_outcomes=on_outcomes,
             )
         return code
 
@@ -147,8 +156,11 @@ def _show(found: Json, what: str, mapping: str, *, as_json: bool) -> None:
         show.json_object(found)
         return
     show.table(f"run: {what}", summary.lines(found))
-    if found["read"] and found["already"] + found["skipped"] + found["rejected"] + found["parked"] == found["read"]:
-        show.say("Nothing new to create." if not found["created"] else "")
+    if (
+        not found["by_type"]
+        and found["already"] + found["skipped"] + found["rejected"] + found["parked"] == found["read"]
+    ):
+        show.say("Nothing new to create.")
     show.last_lines([*found["files"].items(), ("next", _next(found, mapping))])
 
 
