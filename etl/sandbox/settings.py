@@ -27,5 +27,8 @@ class Settings:
     search_max: int = 5  #: searches a second
     enforce_limits: bool = False  #: answer 429 beyond them
     unique_properties: bool = True  #: activities may have unique properties (unproven for the real API)
-    missing_engagement: Literal["empty200", "404"] = "empty200"  #: v1 GET of an id that is not there
+    missing_engagement: Literal["empty200", "404"] = "empty200"  #: v1 GET of an id that is not there, or deleted
+    repeated_uid: Literal["accept", "existing", "conflict"] = "accept"  #: v1 create with a `uid` that is taken (unproven)
+    retry_after: bool = False  #: whether a 429 tells how long to wait (recorded ones do not)
+    latency_s: float = 0.0  #: every answer takes so long at least
     clock: Callable[[], float] = time.time  #: seconds since 1970, UTC
