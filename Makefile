@@ -9,10 +9,10 @@ ARGS ?=
 # A run that ends with 3 did its work: some rows were rejected, and it said where they are.
 OR_REJECTS := || { code=$$?; [ $$code -eq 3 ] || exit $$code; }
 
-.PHONY: help setup import sandbox test check format bench docs samples clean
+.PHONY: help setup import sandbox test crash check format bench screenshot docs samples clean
 
 help: ## what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
 	@echo '  make import FILE=my.csv MAPPING=phone-nightly   an import of your own (to the sandbox; ARGS for more options)'
 
 setup: $(VENV)/.ready ## the environment (.venv); the other targets make it themselves
@@ -43,6 +43,9 @@ sandbox: setup ## serves the sandbox, to look at what was imported (Ctrl-C ends 
 test: setup ## all tests
 	@$(PY) -m pytest $(ARGS)
 
+crash: setup ## kills real loaders again and again, and compares everything (KILLS=200 WIRE=both SEED=7 RESULTS=FILE)
+	@$(PY) -m tests.crash.harness --kills $(or $(KILLS),200) --wire $(or $(WIRE),both) $(if $(SEED),--seed $(SEED)) $(if $(RESULTS),--results $(RESULTS)) $(ARGS)
+
 check: setup ## lint, formatting, types, import rules
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
@@ -54,6 +57,9 @@ format: setup ## formats the code
 
 bench: setup ## product and baseline in turn, with ratios (ROWS=1000000 RUNS=3)
 	@$(PY) tests/benchmarks/bench.py $(or $(WHAT),plan) --rows $(or $(ROWS),1000000) --runs $(or $(RUNS),3)
+
+screenshot: setup ## takes docs/timeline.png again (needs chromium and chromium-driver)
+	@$(PY) -m tests.sandbox.screenshot
 
 docs: setup ## writes the generated pages of docs/ again
 	@$(PY) docs/generate.py

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 
 from etl.checkpoint import journal
 from etl.checkpoint.journal import Answer, Intent
-from etl.checkpoint.store import Checkpoint
+from etl.checkpoint.store import DISK_FULL, Checkpoint
+from etl.errors import StorageError
 from etl.flow import Engagement
 from etl.hubspot.target import Sent, Target
 
@@ -16,13 +17,15 @@ from etl.hubspot.target import Sent, Target
 class Journal:
     """The checkpoint's only writer while requests are under way: what comes while it commits shares the next commit.
 
-    A commit costs one fsync however much is in it, so ten concurrent requests cost little more than one.
+    A commit costs one fsync however much is in it, so ten concurrent requests cost little more than one. Once a commit
+    failed no intent is taken any more; answers are, and when the disk is full the ballast makes room for them.
     """
 
     def __init__(self, checkpoint: Checkpoint, run: int) -> None:
         self.checkpoint = checkpoint
         self.run = run
-        self._waiting: asyncio.Queue[tuple[Intent | Answer, asyncio.Future[int]]] = asyncio.Queue()
+        self._waiting: asyncio.Queue[_Entry] = asyncio.Queue()
+        self._failed: Exception | None = None
 
     async def write(self, entry: Intent | Answer) -> int:
         """Returns when `entry` is durable; the request's number for an intent. Raises `StorageError`."""
@@ -37,22 +40,47 @@ class Journal:
                 batch.append(self._waiting.get_nowait())
             await asyncio.shield(self._commit(batch))
 
-    async def _commit(self, batch: list[tuple[Intent | Answer, asyncio.Future[int]]]) -> None:
+    async def _commit(self, batch: list[_Entry]) -> None:
+        if self._failed is None:
+            try:
+                await self._store(batch)
+            except Exception as e:  # noqa: BLE001 - whatever it is, it belongs to those who wait for this commit
+                self._failed = e
+            else:
+                return
+            if not (_is_full(self._failed) and self.checkpoint.ballast.drop()):
+                _fail(batch, self._failed)
+                return
+        answers = [waiting for waiting in batch if isinstance(waiting[0], Answer)]
+        _fail([waiting for waiting in batch if isinstance(waiting[0], Intent)], self._failed)
+        try:
+            await self._store(answers)
+        except Exception as e:  # noqa: BLE001 - as above
+            _fail(answers, e)
+
+    async def _store(self, batch: list[_Entry]) -> None:
+        """Commits the entries and tells those who wait for them."""
         intents = [(entry, done) for entry, done in batch if isinstance(entry, Intent)]
         answers = [(entry, done) for entry, done in batch if isinstance(entry, Answer)]
-        try:
-            numbers = await asyncio.to_thread(
-                journal.write, self.checkpoint, self.run, [i for i, _ in intents], [a for a, _ in answers]
-            )
-        except Exception as e:  # noqa: BLE001 - whatever it is, it belongs to those who wait for this commit
-            for _, done in batch:
-                if not done.done():
-                    done.set_exception(e)
-            return
-        results = [*zip(intents, numbers, strict=True), *((a, a[0].request) for a in answers)]
-        for (_, done), number in results:
+        numbers = await asyncio.to_thread(
+            journal.write, self.checkpoint, self.run, [i for i, _ in intents], [a for a, _ in answers]
+        )
+        for (_, done), number in [*zip(intents, numbers, strict=True), *((a, a[0].request) for a in answers)]:
             if not done.done():
                 done.set_result(number)
+
+
+_Entry = tuple[Intent | Answer, "asyncio.Future[int]"]
+
+
+def _is_full(error: Exception) -> bool:
+    return isinstance(error, StorageError) and error.code == DISK_FULL
+
+
+def _fail(batch: list[_Entry], error: Exception) -> None:
+    for _, done in batch:
+        if not done.done():
+            done.set_exception(error)
 
 
 @asynccontextmanager
@@ -72,7 +100,9 @@ async def dispatch(rows: Sequence[Engagement], target: Target, journal_: Journal
 
     Cancelled in between, the rows stay in flight, and the next start finds out what became of them.
     """
-    request = await journal_.write(Intent(target.wire, tuple(row.key for row in rows)))
+    numbers = {row.key: row.number for row in rows}
+    request = await journal_.write(Intent(target.wire, list(numbers.values())))
     sent = await target.create(rows)
-    await journal_.write(Answer(request, sent.outcomes, sent.verdict.next, sent.verdict.reason))
+    answered = [numbers[outcome.key] for outcome in sent.outcomes]
+    await journal_.write(Answer(request, answered, sent.outcomes, sent.verdict.next, sent.verdict.reason))
     return sent

@@ -8,6 +8,7 @@ raised:
      ├ UsageError       say it differently                      2
      ├ TooManyRejects   look at the rejects, then again        65
      ├ ContentError     the file's bytes or layout are refused 65
+     │  └ DamagedCheckpoint  reconcile, or start another       65
      ├ InputError       bring the file                         66
      ├ RemoteDown       gave up after all tries; saved         69
      ├ Imbalance        our bug: the tally does not add up     70
@@ -56,6 +57,10 @@ class ContentError(EtlError):
     """The input is there, but its bytes or its layout cannot be trusted; nothing was sent."""
 
     exit_code = 65
+
+
+class DamagedCheckpoint(ContentError):
+    """The checkpoint holds what nobody wrote there; nothing was sent."""
 
 
 class InputError(EtlError):

@@ -153,8 +153,7 @@ class Links(NamedTuple):
     tickets: tuple[RemoteId, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Engagement:
+class Engagement(NamedTuple):
     """One planned row, ready to be sent.
 
     `payload` is the v1 payload as JSON without `associations`, `ownerId` and `uid`: a wire adds those in its own way.
@@ -166,6 +165,7 @@ class Engagement:
     payload: bytes
     links: Links
     attempt: int = 0  #: intents written for it so far
+    number: int = 0  #: its row in the checkpoint
 
 
 class Outcome(NamedTuple):

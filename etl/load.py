@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from time import monotonic
+from dataclasses import dataclass
+from typing import Any
 
 from etl.checkpoint.journal import Due, due
 from etl.checkpoint.store import Checkpoint
 from etl.dispatch import Journal, dispatch
-from etl.errors import RemoteDown
+from etl.errors import TooManyRejects
 from etl.flow import Engagement, Outcome
 from etl.hubspot.target import Sent, Target
 from etl.hubspot.verdicts import stopped
@@ -20,10 +19,10 @@ CONNECTIONS = 10
 PAGE_ROWS = 2_000
 #: Sending pauses to settle when so many rows are unknown: a read-back must stay short, and v1's recent list is cut.
 MAX_UNKNOWN = 500
-#: Requests in a row without a useful answer after which the API counts as down.
-MAX_FAILURES = 8
-BACKOFF_S, BACKOFF_CAP_S = 0.5, 30.0
 GRACE_S = 30.0  #: how long answers are waited for once the run is asked to stop
+LOOK_S = 1.0  #: so often a worker that waits for a place looks whether the run is over
+#: A mapping that the account refuses is noticed by the first rows: judged over so many answers, from so many refusals on.
+PROBE_ROWS, PROBE_REFUSED = 1_000, 50
 
 
 @dataclass(slots=True)
@@ -31,16 +30,23 @@ class Sending:
     """How the sending goes; shared by the workers of one `load`."""
 
     stop: asyncio.Event  #: set by a signal: take up nothing new
+    closing: asyncio.Event  #: set when time is nearly over: take up nothing new, but settle what is unknown
     on_outcomes: Callable[[list[Outcome]], None]
+    on_notice: Callable[[str], None]  #: told what holds the sending up, once each time
+    max_refused: float = 0.2  #: share of the first answers that may be refusals
     error: Exception | None = None  #: why the run cannot go on
-    failures: int = 0  #: requests in a row without a useful answer
     unknown: int = 0  #: rows whose fate became unknown in this pass
-    last_doubt_mono_s: float = field(default_factory=monotonic)  #: when a row last became unknown
+    answered: int = 0
+    refused: int = 0
+    noticed: str = ""
+    last_doubt_s: float = float("-inf")  #: when a row last became unknown, on the loop's clock
 
     @property
     def over(self) -> bool:
         """Whether nothing new is taken up."""
-        return self.stop.is_set() or self.error is not None or self.unknown >= MAX_UNKNOWN
+        return (
+            self.stop.is_set() or self.closing.is_set() or self.error is not None or self.unknown >= MAX_UNKNOWN
+        )  # fmt: skip
 
 
 async def load(
@@ -48,18 +54,14 @@ async def load(
 ) -> None:
     """Sends every planned row (of that plan only, if one is given) once; some may be planned again or unknown afterwards.
 
-    Returns when the stop event is set (after at most `GRACE_S` for answers under way), or when too many rows are
+    Returns when a stop is asked for (after at most `GRACE_S` for answers under way), or when too many rows are
     unknown; raises what `sending.error` says once all answers are stored.
     """
     sending.unknown = 0
-    batches: asyncio.Queue[list[Engagement]] = asyncio.Queue(maxsize=CONNECTIONS)
+    batches = planned_batches(checkpoint, target.max_batch, plan)
     workers = [asyncio.create_task(_work(batches, target, journal, sending)) for _ in range(CONNECTIONS)]
     try:
-        for batch in planned_batches(checkpoint, target.max_batch, plan):
-            if sending.over:
-                break
-            await _put(batches, batch, sending)
-        await _drain(batches, sending)
+        await _ended(workers, sending.stop)
     finally:
         for worker in workers:
             worker.cancel()
@@ -90,66 +92,74 @@ def _collect(waiting: dict[tuple[str, int], list[Engagement]], row: Due, size: i
         yield waiting.pop((row.engagement.type, size))
 
 
-async def _put(batches: asyncio.Queue[list[Engagement]], batch: list[Engagement], sending: Sending) -> None:
-    """Hands a batch to the workers; gives up when nothing new is to be taken up."""
-    while not sending.over:
-        try:
-            await asyncio.wait_for(batches.put(batch), 0.2)
-        except TimeoutError:
+async def _ended(workers: list[asyncio.Task[None]], stop: asyncio.Event) -> None:
+    """Waits until all workers have ended, after a stop for `GRACE_S` at most."""
+    asked = asyncio.create_task(stop.wait())
+    left: set[asyncio.Task[Any]] = set(workers)
+    while left and not asked.done():
+        await asyncio.wait({asked, *left}, return_when=asyncio.FIRST_COMPLETED)
+        left = {worker for worker in left if not worker.done()}
+    asked.cancel()
+    if left:
+        await asyncio.wait(left, timeout=GRACE_S)
+
+
+async def _work(batches: Iterator[list[Engagement]], target: Target, journal: Journal, sending: Sending) -> None:
+    """One of the workers; they share the batches, so that each is taken once."""
+    try:
+        while not sending.over and (batch := next(batches, None)):
+            await _send(batch, target, journal, sending)
+    except Exception as e:  # noqa: BLE001 - `load` raises it once the others have their answers
+        sending.error = sending.error or e
+
+
+async def _send(batch: list[Engagement], target: Target, journal: Journal, sending: Sending) -> None:
+    """A batch in as many requests as the account's places ask for; what is not taken up stays planned."""
+    while batch and not sending.over:
+        place = target.place()
+        if not place.rows:
+            _notice(target.notice(), sending)
+            await _pause(place.wait_s, sending)
             continue
-        return
+        now, batch = batch[: place.rows], batch[place.rows :]
+        sent = await dispatch(now, target, journal)
+        sending.on_outcomes(sent.outcomes)
+        _judge(sent, sending)
 
 
-async def _drain(batches: asyncio.Queue[list[Engagement]], sending: Sending) -> None:
-    """Waits until every batch has its answer, or the grace of a stop is over."""
-    done = asyncio.create_task(batches.join())
-    stopped = asyncio.create_task(sending.stop.wait())
-    await asyncio.wait({done, stopped}, return_when=asyncio.FIRST_COMPLETED)
-    if not done.done():
-        await asyncio.wait({done}, timeout=GRACE_S)
-    done.cancel()
-    stopped.cancel()
-
-
-async def _work(batches: asyncio.Queue[list[Engagement]], target: Target, journal: Journal, sending: Sending) -> None:
-    while True:
-        batch = await batches.get()
-        try:
-            if not sending.over:
-                sent = await dispatch(batch, target, journal)
-                sending.on_outcomes(sent.outcomes)
-                await _judge(sent, sending)
-        except Exception as e:  # noqa: BLE001 - `load` raises it once the others have their answers
-            sending.error = sending.error or e
-        finally:
-            batches.task_done()
-
-
-async def _judge(sent: Sent, sending: Sending) -> None:
-    """What an answer means for those to come: go on, back off, or stop."""
-    verdict = sent.verdict
+def _judge(sent: Sent, sending: Sending) -> None:
+    """What an answer means for those to come: go on, or stop. When to send the next is the target's business."""
     doubtful = sum(outcome.state == "unknown" for outcome in sent.outcomes)
     if doubtful:
         sending.unknown += doubtful
-        sending.last_doubt_mono_s = monotonic()
-    if verdict.next == "stop":
-        sending.error = sending.error or stopped(verdict)
-    elif verdict.next in ("not_sent", "unknown"):
-        sending.failures += 1
-        if sending.failures >= MAX_FAILURES:
-            sending.error = sending.error or RemoteDown(
-                f"The API gave no useful answer {sending.failures} times in a row; the last was: {verdict.reason}.",
-                hint="Everything is saved: run the same command again later.",
-            )
-        await _pause(random.uniform(0, min(BACKOFF_CAP_S, BACKOFF_S * 2**sending.failures)), sending)  # noqa: S311
-    elif verdict.next == "wait":
-        await _pause(verdict.wait_s, sending)
-    else:
-        sending.failures = 0
+        sending.last_doubt_s = asyncio.get_running_loop().time()
+    if sent.verdict.next == "stop":
+        sending.error = sending.error or stopped(sent.verdict)
+    if sending.answered < PROBE_ROWS:
+        _probe(sent.outcomes, sending)
+
+
+def _probe(outcomes: list[Outcome], sending: Sending) -> None:
+    sending.answered += sum(outcome.state in ("created", "rejected") for outcome in outcomes)
+    sending.refused += sum(outcome.state == "rejected" for outcome in outcomes)
+    if sending.refused >= PROBE_REFUSED and sending.refused > sending.max_refused * sending.answered:
+        why = next((outcome.reason for outcome in outcomes if outcome.state == "rejected"), "")
+        sending.error = sending.error or TooManyRejects(
+            f"HubSpot refused {sending.refused} of the first {sending.answered} rows; nothing more was sent. "
+            f"The last reason: {why}",
+            hint="The mapping is wrong rather than the rows: see the reject file. --max-rejects 100% goes on anyway.",
+        )
+
+
+def _notice(text: str, sending: Sending) -> None:
+    if text and text != sending.noticed:
+        sending.on_notice(text)
+    sending.noticed = text
 
 
 async def _pause(seconds: float, sending: Sending) -> None:
+    """Waits, at most `LOOK_S`, or until a stop is asked for."""
     try:
-        await asyncio.wait_for(sending.stop.wait(), seconds)
+        await asyncio.wait_for(sending.stop.wait(), min(seconds, LOOK_S))
     except TimeoutError:
         return

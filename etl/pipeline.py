@@ -12,14 +12,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from etl.checkpoint import counts, directory, journal, staging
 from etl.checkpoint.store import Checkpoint
-from etl.errors import ContentError, TooManyRejects
+from etl.errors import ContentError, EtlError, TooManyRejects, TryLater
 
 if TYPE_CHECKING:
     from etl.associate import LookUp
@@ -138,18 +138,23 @@ async def send(
     *,
     settle_s: float,
     stop: asyncio.Event,
+    closing: asyncio.Event | None = None,
     only_plan: int | None = None,
+    max_refused: float = 0.2,
     on_outcomes: Callable[[list[Outcome]], None] = lambda _: None,
+    on_notice: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Sends everything planned and finds out what became of everything unknown, until neither is left or `stop` is set.
 
     `connect` gives the target of a wire; new requests take `wire`, read-backs the wire by which a row was sent.
     `settle_s` is how long after its request a create may still become visible. What has no answer stays in flight on
-    disk. With `only_plan`, planned rows of other plans stay as they are. Raises `RemoteDown`, `TryLater`, `TokenError`, `ConfigError`, `StorageError`, with everything recorded.
+    disk. Once `closing` is set nothing more is sent, but what is unknown is settled. With `only_plan`, planned rows of
+    other plans stay as they are. More than the share `max_refused` of refusals among the first answers ends the run.
+    Raises `RemoteDown`, `TryLater`, `TokenError`, `ConfigError`, `TooManyRejects`, `StorageError`, with everything recorded.
     """
     from etl.dispatch import open_journal
     from etl.load import Sending, load
-    from etl.settle import settle
+    from etl.settle import Reading, settle, was_here_before
 
     async with AsyncExitStack() as stack:
         targets: dict[str, Target] = {}
@@ -160,15 +165,26 @@ async def send(
                 stack.push_async_callback(targets[name].close)
             return targets[name]
 
+        if await was_here_before(checkpoint, target_for(wire)):
+            on_notice(
+                "The account has rows of this import that this checkpoint does not know: it is read before sending."
+            )
+            journal.doubt_planned(checkpoint, wire)
         written = await stack.enter_async_context(open_journal(checkpoint, run))
-        sending = Sending(stop, on_outcomes)
+        closing = closing or asyncio.Event()
+        sending = Sending(
+            stop, closing, on_outcomes, on_notice, max_refused, last_doubt_s=asyncio.get_running_loop().time()
+        )
+        reading = Reading(checkpoint, run, target_for, settle_s, stop, on_outcomes)
         while not stop.is_set():
-            await load(checkpoint, target_for(wire), written, sending, only_plan)
-            settled = await settle(
-                checkpoint, run, target_for, settle_s=settle_s, since_mono_s=sending.last_doubt_mono_s,
-                stop=stop, on_outcomes=on_outcomes,
-            )  # fmt: skip
-            if not settled and not journal.due(checkpoint, "planned", after=0, rows=1, plan=only_plan):
+            try:
+                await load(checkpoint, target_for(wire), written, sending, only_plan)
+            except TryLater:  # the day's allowance for creates is used up: what is unknown can still be read
+                with suppress(EtlError):
+                    await settle(reading, sending.last_doubt_s)
+                raise
+            settled = await settle(reading, sending.last_doubt_s)
+            if closing.is_set() or not (settled or journal.due(checkpoint, "planned", after=0, rows=1, plan=only_plan)):
                 return
 
 
@@ -218,10 +234,12 @@ def _cut(half: Half, chunk: Chunk, rows: int, skipped: Callable[[Chunk], dict[st
 
 
 def _check_rejects(checkpoint: Checkpoint, plan_: int, max_rejects: MaxRejects) -> None:
-    rejected, read = counts.rejected_by_half_one(checkpoint, plan_), counts.rows_read(checkpoint, plan_)
+    by_code, read = counts.rejected_by_half_one(checkpoint, plan_), counts.rows_read(checkpoint, plan_)
+    rejected = sum(by_code.values())
     if max_rejects.exceeded(rejected, read):
-        allowed = f"{max_rejects.rows}" if max_rejects.rows is not None else f"{max_rejects.share:.3g} of the rows"
+        allowed = f"{max_rejects.rows}" if max_rejects.rows is not None else f"{max_rejects.share:.3%}".replace(".000%", " %")
+        reasons = ", ".join(f"{code} {n:,}" for code, n in sorted(by_code.items(), key=lambda pair: -pair[1]))
         raise TooManyRejects(
-            f"{rejected} of {read} rows were rejected, more than the {allowed} allowed; nothing was sent.",
+            f"{rejected:,} of {read:,} rows were rejected, more than the {allowed} allowed ({reasons}); nothing was sent.",
             hint="Look at the reject file; then correct the file or the mapping, or allow more with --max-rejects.",
         )

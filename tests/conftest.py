@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import subprocess
 import sys
@@ -18,8 +19,9 @@ import pytest
 
 from etl.checkpoint import staging
 from etl.checkpoint.store import Checkpoint, open_checkpoint
+from etl.errors import RemoteDown
 from etl.flow import Drafts, Engagement, Key, Linked, Outcome, RemoteId
-from etl.hubspot.target import Sent, Verdict
+from etl.hubspot.target import Place, Sent, Verdict
 
 TEXT = pd.ArrowDtype(pa.string())
 DONE = Verdict("done", "200")
@@ -88,6 +90,7 @@ class FakeAccount:
         self.requests: list[list[Key]] = []
         self.answer: Callable[[Sequence[Engagement], Callable[[], None]], Verdict | Sent] = self.accept
         self.blind = False  #: reads see nothing
+        self.gives_up_after = 0  #: so many requests, then no more places; 0: never
         self.next_id = 1000
 
     @staticmethod
@@ -99,6 +102,14 @@ class FakeAccount:
         for row in rows:
             self.next_id += 1
             self.held.setdefault(row.key, []).append(str(self.next_id))
+
+    def place(self) -> Place:
+        if 0 < self.gives_up_after <= len(self.requests):
+            raise RemoteDown("no useful answer; the last was: connection refused")
+        return Place(self.max_batch)
+
+    def notice(self) -> str:
+        return ""
 
     async def create(self, rows: Sequence[Engagement]) -> Sent:
         await asyncio.sleep(0)
@@ -136,15 +147,15 @@ SEEDS = {
 }
 
 
-@pytest.fixture
-def sandbox_url(tmp_path: Path) -> Iterator[str]:
-    """A real sandbox process with two contacts, a company, a deal and an owner; ended, and its end waited for."""
-    folder = tmp_path / "sandbox"
+@contextlib.contextmanager
+def sandbox_process(folder: Path, *arguments: str) -> Iterator[str]:
+    """The address of a real sandbox process with two contacts, a company, a deal and an owner; at the end it is ended,
+    and its end waited for."""
     (folder / "seeds").mkdir(parents=True)
     for name, text in SEEDS.items():
         (folder / "seeds" / name).write_text(text)
     ready = folder / "ready.json"
-    command = ["--db", folder / "db.sqlite", "--seed-data", folder / "seeds", "--ready-file", ready]
+    command = ["--db", folder / "db.sqlite", "--seed-data", folder / "seeds", "--ready-file", ready, *arguments]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([sys.executable, "-m", "etl.sandbox", *map(str, command)], stdout=log, stderr=log)
     try:
@@ -157,3 +168,10 @@ def sandbox_url(tmp_path: Path) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait()
+
+
+@pytest.fixture
+def sandbox_url(tmp_path: Path) -> Iterator[str]:
+    """A sandbox of this test's own, as `sandbox_process` makes it."""
+    with sandbox_process(tmp_path / "sandbox") as url:
+        yield url

@@ -9,7 +9,6 @@ from time import monotonic
 
 import pytest
 
-from etl import load as load_module
 from etl import pipeline
 from etl.checkpoint import counts, journal
 from etl.checkpoint.store import Checkpoint
@@ -43,12 +42,6 @@ def sent(
 
 def once_each(account: FakeAccount, rows: int) -> bool:
     return len(account.held) == rows and all(len(ids) == 1 for ids in account.held.values())
-
-
-@pytest.fixture(autouse=True)
-def short_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(load_module, "BACKOFF_S", 0.001)
-    monkeypatch.setattr(load_module, "BACKOFF_CAP_S", 0.002)
 
 
 def test_every_planned_row_is_created_once_in_batches_of_one_type(checkpoint: Checkpoint) -> None:
@@ -199,6 +192,7 @@ def test_a_rate_limit_is_waited_for_and_costs_no_row(checkpoint: Checkpoint) -> 
 def test_an_api_that_does_not_answer_ends_the_run_with_everything_planned(checkpoint: Checkpoint) -> None:
     account = FakeAccount()
     account.answer = lambda *_: Verdict("not_sent", "connection refused")
+    account.gives_up_after = 20
     plan = stage_all(checkpoint, make_linked([f"n{i}" for i in range(950)]))
 
     with pytest.raises(RemoteDown, match="connection refused"):

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from etl.checkpoint.segments import read_cells
+from etl.checkpoint.segments import load, read_cells
 from etl.checkpoint.store import Checkpoint
 from etl.flow import LINK_KINDS, Problem, Reject, Tally, key_text
 
@@ -51,8 +51,7 @@ def tally(checkpoint: Checkpoint, plan: int, run: int | None) -> Tally:
     t.skipped_by = dict(checkpoint.rows(sql, plan))
     t.skipped = sum(t.skipped_by.values())
     refused = {"refused": t.rejected} if t.rejected else {}
-    sql = f"SELECT json_extract(problems, '$[0][0]'), count(*) FROM reject WHERE input IN {inputs} GROUP BY 1"
-    t.rejected_by = dict(checkpoint.rows(sql, plan)) | refused
+    t.rejected_by = rejected_by_half_one(checkpoint, plan) | refused
     t.rejected = sum(t.rejected_by.values())
     if run is None:
         planned = {(type_, shape): n for (state, _, type_, shape), n in rows.items() if state == "planned"}
@@ -64,14 +63,21 @@ def tally(checkpoint: Checkpoint, plan: int, run: int | None) -> Tally:
     return t
 
 
-def rejected_by_half_one(checkpoint: Checkpoint, plan: int) -> int:
-    """How many rows of the plan's inputs were refused before anything was sent."""
-    return checkpoint.one("SELECT count(*) FROM reject JOIN input ON input.id = reject.input WHERE plan = ?", plan)
+def rejected_by_half_one(checkpoint: Checkpoint, plan: int) -> dict[str, int]:
+    """How many rows of the plan's inputs were refused before anything was sent, by the code of their first problem."""
+    sql = """SELECT json_extract(problems, '$[0][0]'), count(*) FROM reject
+        WHERE input IN (SELECT id FROM input WHERE plan = ?) GROUP BY 1"""
+    return dict(checkpoint.rows(sql, plan))
 
 
 def rows_read(checkpoint: Checkpoint, plan: int) -> int:
     """How many rows the reader counted in the plan's inputs."""
     return checkpoint.one("SELECT sum(read) FROM input WHERE plan = ?", plan)
+
+
+def looked_up(checkpoint: Checkpoint) -> dict[tuple[str, str], int]:
+    """How many values the newest plan looked up, by kind and way."""
+    return {(kind, by): n for kind, by, n in checkpoint.rows("SELECT kind, by, count(*) FROM directory GROUP BY 1, 2")}
 
 
 def inputs(checkpoint: Checkpoint, plan: int) -> list[tuple[int, str, list[str]]]:
@@ -102,7 +108,7 @@ def rejected_since(checkpoint: Checkpoint, input_: int, run: int) -> Iterator[Re
     blob, loaded = b"", None
     for line, key, reason, segment, pos in checkpoint.db.execute(sql, [input_, run]):
         if segment != loaded:
-            blob, loaded = checkpoint.rows("SELECT cells FROM segment WHERE id = ?", segment)[0][0], segment
+            blob, loaded = load(checkpoint.db, segment, "cells"), segment
         yield Reject(line, (Problem("refused", "", "", reason or ""),), read_cells(blob, pos), key=key_text(key))
 
 
@@ -118,6 +124,13 @@ def open_rows(checkpoint: Checkpoint, states: tuple[str, ...]) -> Iterator[Open]
 def states(checkpoint: Checkpoint) -> dict[str, int]:
     """All rows the checkpoint holds, by state."""
     return _grouped(checkpoint, "SELECT state, count(*) FROM row GROUP BY 1 ORDER BY 1")
+
+
+def doubts(checkpoint: Checkpoint) -> dict[str, int]:
+    """Why rows are unknown or unresolved: reason -> rows, the most frequent first."""
+    sql = """SELECT coalesce(reason, ''), count(*) FROM row WHERE state IN ('in_flight', 'unknown', 'unresolved')
+        GROUP BY 1 ORDER BY 2 DESC LIMIT 20"""
+    return _grouped(checkpoint, sql)
 
 
 def _rejected_before(checkpoint: Checkpoint, input_: int) -> Iterator[Reject]:

@@ -9,16 +9,23 @@ There is no way from in_flight to planned but by proof. Every function is one du
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Literal, NamedTuple
 
-from etl.checkpoint.segments import read_payloads
-from etl.checkpoint.store import Checkpoint, now
-from etl.flow import Engagement, Key, Links, Outcome, key_bytes, key_text
+import orjson
+
+from etl.checkpoint import integrity, segments
+from etl.checkpoint.beside import Mark
+from etl.checkpoint.seals import SOUND_CONTENT, sealed
+from etl.checkpoint.store import Checkpoint, now, storage_errors
+from etl.columns.keys import key_texts
+from etl.flow import Engagement, Links, Outcome, key_bytes
 
 _SELECT = """SELECT row.id, key, type, time_ms, segment, pos, links, attempt, doubts, coalesce(wire, '')
     FROM row LEFT JOIN request ON request.id = row.request"""
+_LOST = "the answer was lost when the program stopped"
 
 
 class Due(NamedTuple):
@@ -34,34 +41,58 @@ class Intent(NamedTuple):
     """A request about to leave."""
 
     wire: str
-    keys: tuple[Key, ...]
+    rows: Sequence[int]  #: row numbers
 
 
 class Answer(NamedTuple):
     """What came of a request."""
 
     request: int
+    rows: Sequence[int]  #: row numbers, in the order of the outcomes
     outcomes: Sequence[Outcome]
     verdict: str
     reason: str
 
 
-def begin_run(checkpoint: Checkpoint, name: str, plan: int | None) -> int:
-    """A new run's number. Whatever an earlier process left in flight is unknown from here on."""
+def begin_run(
+    checkpoint: Checkpoint, name: str, plan: int | None, *, wire: str = "objects", reconcile: bool = False
+) -> int:
+    """A new run's number. Whatever an earlier process left in flight is unknown from here on.
+
+    Raises `DamagedCheckpoint` where the checkpoint is damaged, `TryLater` where it has fallen back, and `StorageError`
+    where no ballast can be laid by. With `reconcile` it is not believed instead, from now on: see `integrity`. What a
+    lost commit may have sent is looked for through the wire that the mark beside the checkpoint names, else `wire`.
+    """
+    if not reconcile:
+        integrity.verify(checkpoint)
+    with storage_errors(checkpoint.path):
+        beside = checkpoint.high_water.read() or Mark()
+        checkpoint.ballast.lay_by()
     with checkpoint.transaction() as db:
-        db.execute("UPDATE row SET state = 'unknown', doubts = doubts + 1, reason = ? WHERE state = 'in_flight'",
-                   ["the answer was lost when the program stopped"])  # fmt: skip
-        carried = db.execute(
-            """SELECT count(*) FROM row WHERE state IN ('planned', 'parked', 'unknown', 'unresolved')
-               AND input NOT IN (SELECT id FROM input WHERE plan IS ?)""", [plan]).fetchone()[0]  # fmt: skip
-        values = [name, plan, now(), carried]
-        run = db.execute("INSERT INTO run (name, plan, started_at, carried) VALUES (?, ?, ?, ?)", values).lastrowid
-    assert run is not None
+        lost = sealed(state="'unknown'")  # the account gave no doubtful answer: no doubt is counted
+        db.execute(f"UPDATE row SET {lost}, reason = ? WHERE state = 'in_flight'", [_LOST])
+        values = [name, plan, now()]
+        run = db.execute("INSERT INTO run (name, plan, started_at) VALUES (?, ?, ?)", values).lastrowid
+        assert run is not None
+        if reconcile:
+            integrity.repair(db, run)
+            integrity.disbelieve(db, run, beside.wire or wire, beside)
+        doubted = integrity.doubt(db, run)
+        if reconcile:
+            _log(db, "reconcile", doubted)
+        db.execute(
+            """UPDATE run SET carried = (SELECT count(*) FROM row WHERE state IN ('planned', 'parked', 'unknown', 'unresolved')
+               AND input NOT IN (SELECT id FROM input WHERE plan IS ?)) WHERE id = ?""", [plan, run]
+        )  # fmt: skip
+        mark = integrity.begin_epoch(db, beside)
+    with storage_errors(checkpoint.path):
+        checkpoint.high_water.write(mark, durable=True)
     return run
 
 
 def end_run(checkpoint: Checkpoint, run: int, *, complete: bool) -> None:
     """Marks the end of a run; `complete` says that nothing was left to try, so that half one is due again next time."""
+    checkpoint.ballast.drop()
     with checkpoint.transaction() as db:
         db.execute("UPDATE run SET ended_at = ? WHERE id = ?", [now(), run])
         if complete:
@@ -82,7 +113,7 @@ def due(
             ORDER BY row.id LIMIT ?3""",
         after, plan, rows,
     )  # fmt: skip
-    return list(_engagements(checkpoint, found))
+    return _engagements(checkpoint, found)
 
 
 def last_created(checkpoint: Checkpoint, type_: str, wire: str) -> Due | None:
@@ -90,7 +121,39 @@ def last_created(checkpoint: Checkpoint, type_: str, wire: str) -> Due | None:
     found = checkpoint.rows(
         f"{_SELECT} WHERE state = 'created' AND type = ? AND wire = ? ORDER BY row.request DESC LIMIT 1", type_, wire
     )
-    return next(_engagements(checkpoint, found), None)
+    return next(iter(_engagements(checkpoint, found)), None)
+
+
+def sample(checkpoint: Checkpoint, rows: int) -> list[Due]:
+    """Up to `rows` planned rows, spread over all; none where the checkpoint holds a created row."""
+    if checkpoint.one("SELECT EXISTS (SELECT 1 FROM row WHERE state = 'created')"):
+        return []
+    step = max(1, checkpoint.one("SELECT count(*) FROM row WHERE state = 'planned'") // rows)
+    found = checkpoint.rows(f"{_SELECT} WHERE state = 'planned' AND row.id % ? = 0 LIMIT ?", step, rows)
+    return _engagements(checkpoint, found)
+
+
+def doubt_planned(checkpoint: Checkpoint, wire: str) -> None:
+    """Lets every planned row be looked for in the account, through `wire`, before it is sent: the checkpoint was lost.
+
+    So are rows to come that no request has held since.
+    """
+    with checkpoint.transaction() as db:
+        run = db.execute("SELECT max(id) FROM run").fetchone()[0]
+        integrity.disbelieve(db, run, wire, Mark())
+        _log(db, "doubt", integrity.doubt(db, run))
+
+
+def retry_unresolved(checkpoint: Checkpoint) -> int:
+    """Makes unresolved rows unknown again, at a person's order, which is logged; gives their number.
+
+    Not those that are damaged: nothing can be sent from them.
+    """
+    with checkpoint.transaction() as db:
+        retried = sealed(state="'unknown'", doubts="0")
+        rows = db.execute(f"UPDATE row SET {retried} WHERE state = 'unresolved' AND {SOUND_CONTENT}").rowcount
+        _log(db, "retry unresolved", rows)
+    return rows
 
 
 def write(checkpoint: Checkpoint, run: int, intents: Sequence[Intent], answers: Sequence[Answer]) -> list[int]:
@@ -100,53 +163,100 @@ def write(checkpoint: Checkpoint, run: int, intents: Sequence[Intent], answers: 
     """
     with checkpoint.transaction() as db:
         for answer in answers:
-            _store_outcomes(db, run, answer.outcomes, "in_flight", split=answer.verdict == "split")
-            values = [now(), answer.verdict, answer.reason, answer.request]
-            db.execute("UPDATE request SET answered_at = ?, verdict = ?, reason = ? WHERE id = ?", values)
-        return [_intend(db, run, intent) for intent in intents]
+            _record(db, run, answer)
+        requests = [_intend(db, run, intent) for intent in intents]
+    if requests:
+        with storage_errors(checkpoint.path):
+            checkpoint.high_water.advance(requests[-1], intents[-1].wire)
+    return requests
 
 
 def settle_rows(checkpoint: Checkpoint, run: int, outcomes: Sequence[Outcome]) -> None:
     """Stores what reading back showed for unknown rows."""
     with checkpoint.transaction() as db:
-        _store_outcomes(db, run, outcomes, "unknown")
+        rows = [db.execute("SELECT id FROM row WHERE key = ?", [key_bytes(o.key)]).fetchone()[0] for o in outcomes]
+        _store(db, run, rows, outcomes, "unknown")
+
+
+_INTEND = f"""UPDATE row SET {sealed(state="'in_flight'", attempt="attempt + 1", request="?1")}
+    WHERE id IN (SELECT value FROM json_each(?2)) AND state = 'planned'"""
+#: What most outcomes are. One statement for all rows of a request: SQLite takes it in one step, without the interpreter.
+_CREATE = f"""UPDATE row SET {sealed(state="'created'", remote_id="value")}, reason = NULL, run = ?1
+    FROM (SELECT CAST(key AS INTEGER) AS number, value FROM json_each(?2)) WHERE id = number AND state = ?3"""
+_OUTCOME = f"""UPDATE row SET {sealed(state="?2", remote_id="nullif(?3, '')", doubts="doubts + (?2 = 'unknown' OR ?7)")},
+    reason = nullif(?4, ''), run = ?5 WHERE id = ?1 AND state = ?6"""
 
 
 def _intend(db: sqlite3.Connection, run: int, intent: Intent) -> int:
-    values = [run, intent.wire, len(intent.keys), now()]
+    values = [run, intent.wire, len(intent.rows), now()]
     request = db.execute("INSERT INTO request (run, wire, rows, sent_at) VALUES (?, ?, ?, ?)", values).lastrowid
     assert request is not None
-    changed = db.executemany(
-        "UPDATE row SET state = 'in_flight', attempt = attempt + 1, request = ? WHERE key = ? AND state = 'planned'",
-        [(request, key_bytes(key)) for key in intent.keys],
-    ).rowcount
-    assert changed == len(intent.keys), "a row that was not planned was about to be sent"
+    changed = db.execute(_INTEND, [request, _json(list(intent.rows))]).rowcount
+    assert changed == len(intent.rows), "a row that was not planned was about to be sent"
     return request
 
 
-def _store_outcomes(
-    db: sqlite3.Connection, run: int, outcomes: Sequence[Outcome], state: str, *, split: bool = False
+def _record(db: sqlite3.Connection, run: int, answer: Answer) -> None:
+    """Stores an answer; rows of a batch that is to be split count as doubted: see `load`."""
+    _store(db, run, answer.rows, answer.outcomes, "in_flight", split=answer.verdict == "split")
+    values = [now(), answer.verdict, answer.reason, answer.request]
+    db.execute("UPDATE request SET answered_at = ?, verdict = ?, reason = ? WHERE id = ?", values)
+
+
+def _store(
+    db: sqlite3.Connection,
+    run: int,
+    rows: Sequence[int],
+    outcomes: Sequence[Outcome],
+    state: str,
+    *,
+    split: bool = False,
 ) -> None:
-    """Moves rows from `state` to their outcomes; rows of a batch that is to be split count as doubted: see `load`."""
-    changed = db.executemany(
-        """UPDATE row SET state = ?2, remote_id = nullif(?3, ''), reason = nullif(?4, ''), run = ?5,
-               doubts = doubts + (?2 = 'unknown' OR ?7) WHERE key = ?1 AND state = ?6""",
-        [(key_bytes(o.key), o.state, o.remote_id, o.reason, run, state, split) for o in outcomes],
-    ).rowcount
+    """Moves rows from `state` to their outcomes."""
+    created: dict[str, str] = {}
+    others: list[tuple[int, str, str, str, int, str, bool]] = []
+    for row, (_, fate, remote_id, reason) in zip(rows, outcomes, strict=True):
+        if fate == "created" and not reason:
+            created[str(row)] = remote_id
+        else:
+            others.append((row, fate, remote_id, reason, run, state, split))
+    changed = db.execute(_CREATE, [run, _json(created), state]).rowcount if created else 0
+    changed += db.executemany(_OUTCOME, others).rowcount if others else 0
     assert changed == len(outcomes), f"an outcome came for a row that was not {state}"
 
 
-def _engagements(checkpoint: Checkpoint, found: list[tuple]) -> Iterator[Due]:  # type: ignore[type-arg]
-    payloads = lru_cache(4)(lambda segment: _payloads(checkpoint, segment))
-    for number, key, type_, time_ms, segment, pos, links, attempt, doubts, wire in found:
-        payload = payloads(segment)[pos]
-        yield Due(number, Engagement(key_text(key), type_, time_ms, payload, _links(links), attempt), doubts, wire)
+def _log(db: sqlite3.Connection, what: str, rows: int) -> None:
+    db.execute("INSERT INTO operation VALUES (?, ?, ?)", [now(), what, rows])
 
 
-def _payloads(checkpoint: Checkpoint, segment: int) -> list[bytes]:
-    return read_payloads(checkpoint.rows("SELECT payloads FROM segment WHERE id = ?", segment)[0][0])
+def _json(value: object) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _engagements(checkpoint: Checkpoint, found: list[tuple]) -> list[Due]:  # type: ignore[type-arg]
+    """The rows that `_SELECT` found, with their payloads. By columns: it is one of the costs of every row sent."""
+    if not found:
+        return []
+    numbers, keys, types, times, held_by, places, links, attempts, doubts, wires = zip(*found, strict=True)
+    payloads = _payloads(checkpoint, held_by, places)
+    rows = map(Engagement, key_texts(keys).to_pylist(), types, times, payloads, map(_links, links), attempts, numbers)
+    return list(map(Due, numbers, rows, doubts, wires))
+
+
+def _payloads(checkpoint: Checkpoint, held_by: Sequence[int], places: Sequence[int]) -> list[bytes]:
+    """The payloads at these places of these segments; of a segment only what is asked for is kept."""
+    payloads: list[bytes] = []
+    for segment, group in groupby(zip(held_by, places, strict=True), itemgetter(0)):
+        with checkpoint.reading() as db:
+            whole = segments.read_payloads(segments.load(db, segment, "payloads"))
+        payloads += [whole[place] for _, place in group]
+    return payloads
 
 
 def _links(text: str) -> Links:
-    owner, *kinds = text.split("|")
-    return Links(owner, *(tuple(ids.split(",")) if ids else () for ids in kinds))
+    owner, contacts, companies, deals, tickets = text.split("|")
+    return Links(owner, _ids(contacts), _ids(companies), _ids(deals), _ids(tickets))
+
+
+def _ids(text: str) -> tuple[str, ...]:
+    return tuple(text.split(",")) if text else ()

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from etl.checkpoint.segments import read_cells
+from etl.checkpoint.segments import load, read_cells
 from etl.flow import Problem, Reject, key_text
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 #: States in which a row that comes again takes the new payload: it was never sent.
 _REPLACEABLE = ("planned", "parked")
-_SEEN = """INSERT INTO seen (row, fate, input, hash, line, segment, pos, type, time_ms, links, shape, wanted, reason)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_SEEN = """INSERT INTO seen (row, fate, input, hash, line, segment, pos, type, time_ms, links, shape, wanted, reason,
+    content_seal) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 
 
 class Draft(NamedTuple):
@@ -37,6 +37,7 @@ class Draft(NamedTuple):
     shape: str
     wanted: str | None
     reason: str | None
+    content_seal: int
 
 
 class Repeat(NamedTuple):
@@ -116,8 +117,8 @@ def judge_all(db: sqlite3.Connection, plan: int) -> Iterator[tuple[int, Reject]]
         if first[key][0] == hash_:
             db.execute("UPDATE plan SET already = already + 1 WHERE id = ?", [plan])
             continue
-        blob = db.execute("SELECT cells FROM segment WHERE id = ?", [segment]).fetchone()[0]
-        yield input_, reject_of(Repeat("repeated_key", "", first[key][1]), line, key, read_cells(blob, pos))
+        cells = read_cells(load(db, segment, "cells"), pos)
+        yield input_, reject_of(Repeat("repeated_key", "", first[key][1]), line, key, cells)
 
 
 def reject_of(repeat: Repeat, line: int, key: bytes, cells: Sequence[str | None]) -> Reject:

@@ -6,7 +6,7 @@ beside it in `segment`s of some thousand rows, written once, so that a state cha
 
 from __future__ import annotations
 
-FORMAT = 1  #: raised when the tables change; another number is refused
+FORMAT = 2  #: raised when the tables change; another number is refused
 
 SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -33,8 +33,10 @@ CREATE TABLE skipped (
 CREATE TABLE reject (
   input INTEGER NOT NULL, line INTEGER NOT NULL, key BLOB, problems TEXT NOT NULL, cells TEXT NOT NULL, raw TEXT NOT NULL);
 
--- Arrow IPC streams, zstd: the payloads as JSON, and the cells as read
-CREATE TABLE segment (id INTEGER PRIMARY KEY, input INTEGER NOT NULL, payloads BLOB, cells BLOB);
+-- Arrow IPC streams, zstd: the payloads as JSON, and the cells as read; each with its CRC-32
+CREATE TABLE segment (
+  id INTEGER PRIMARY KEY, input INTEGER NOT NULL, payloads BLOB, cells BLOB,
+  payloads_crc INTEGER NOT NULL, cells_crc INTEGER NOT NULL);
 
 CREATE TABLE row (
   id INTEGER PRIMARY KEY,
@@ -52,11 +54,16 @@ CREATE TABLE row (
   doubts INTEGER NOT NULL DEFAULT 0,    -- times it became unknown
   request INTEGER,                 -- the last request that held it
   run INTEGER,                     -- the run in which it reached its state
-  remote_id TEXT, reason TEXT);
+  remote_id TEXT, reason TEXT,
+  content_seal INTEGER NOT NULL, fate_seal INTEGER NOT NULL);   -- see `seals`
 
+-- verdict `doubted`: nothing was sent, but a lost commit may have sent its rows
 CREATE TABLE request (
   id INTEGER PRIMARY KEY, run INTEGER NOT NULL, wire TEXT NOT NULL, rows INTEGER NOT NULL, sent_at TEXT NOT NULL,
   answered_at TEXT, verdict TEXT, reason TEXT);
+
+-- what a person had done to rows whose state was final
+CREATE TABLE operation (at TEXT NOT NULL, what TEXT NOT NULL, rows INTEGER NOT NULL);
 
 -- what look-ups answered; ids: JSON list. Asked again by each new plan
 CREATE TABLE directory (
@@ -71,7 +78,7 @@ DROP TABLE IF EXISTS temp.seen;
 CREATE TEMP TABLE seen (
   row INTEGER PRIMARY KEY, fate TEXT NOT NULL, hash BLOB NOT NULL, input INTEGER NOT NULL, line INTEGER NOT NULL,
   segment INTEGER NOT NULL, pos INTEGER NOT NULL, type TEXT NOT NULL, time_ms INTEGER NOT NULL,
-  links TEXT NOT NULL, shape TEXT NOT NULL, wanted TEXT, reason TEXT);
+  links TEXT NOT NULL, shape TEXT NOT NULL, wanted TEXT, reason TEXT, content_seal INTEGER NOT NULL);
 
 -- values of `unique` columns
 DROP TABLE IF EXISTS temp.uniq;

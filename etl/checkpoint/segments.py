@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+from zlib import crc32
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from etl.errors import DamagedCheckpoint
 from etl.flow import LINK_KINDS, LinkKind
 
 if TYPE_CHECKING:
@@ -42,17 +44,30 @@ def store(
     places: list[int] = []
     for start in range(0, len(payloads), SEGMENT_ROWS):
         rows = min(SEGMENT_ROWS, len(payloads) - start)
-        values = [input_, _stream(lines.slice(start, rows)), _stream(table.slice(start, rows))]
-        segment = db.execute("INSERT INTO segment (input, payloads, cells) VALUES (?, ?, ?)", values).lastrowid
+        blobs = [_stream(lines.slice(start, rows)), _stream(table.slice(start, rows))]
+        values = [input_, *blobs, *map(crc32, blobs)]
+        sql = "INSERT INTO segment (input, payloads, cells, payloads_crc, cells_crc) VALUES (?, ?, ?, ?, ?)"
+        segment = db.execute(sql, values).lastrowid
         assert segment is not None
         numbers += [segment] * rows
         places += range(rows)
     return numbers, places
 
 
+def load(db: sqlite3.Connection, segment: int, part: Literal["payloads", "cells"]) -> bytes:
+    """One part of a segment. Raises `DamagedCheckpoint` where it is not what was stored."""
+    blob, crc = db.execute(f"SELECT {part}, {part}_crc FROM segment WHERE id = ?", [segment]).fetchone() or (b"", -1)
+    if blob is None or crc32(blob) != crc:
+        raise DamagedCheckpoint(
+            f"The {part} of rows in segment {segment} of the checkpoint are damaged. Nothing more was sent.",
+            hint="Move the checkpoint away and run the same command with --reconcile.",
+        )
+    return bytes(blob)
+
+
 def read_payloads(blob: bytes) -> list[bytes]:
     """The payloads of a segment, in the order of its rows."""
-    return [line.encode() for line in _table(blob).column(0).to_pylist()]
+    return pc.cast(_table(blob).column(0), pa.binary()).to_pylist()  # type: ignore[no-any-return]
 
 
 def read_cells(blob: bytes, place: int) -> tuple[str | None, ...]:

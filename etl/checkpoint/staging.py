@@ -14,7 +14,9 @@ from hashlib import sha256
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from etl.checkpoint import repeats, segments
+import numpy as np
+
+from etl.checkpoint import repeats, seals, segments
 from etl.checkpoint.repeats import reject_of
 from etl.checkpoint.schema import KEY_INDEX, PLAN_SCHEMA
 from etl.checkpoint.store import Checkpoint, now
@@ -25,9 +27,14 @@ if TYPE_CHECKING:
 
 RESUMABLE_DAYS = 1.0
 #: What is the same for all rows of an input stands in the statement: the time to insert goes by the values bound.
-_INSERT = """INSERT OR IGNORE INTO row
-    (input, state, key, hash, line, segment, pos, type, time_ms, links, shape, wanted, reason)
-    VALUES ({input}, iif(?11 IS NULL, 'planned', 'parked'), ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"""
+_NEW = {"attempt": "0", "doubts": "0", "request": "NULL", "remote_id": "NULL"}
+_INSERT = f"""INSERT OR IGNORE INTO row
+    (input, state, key, hash, line, segment, pos, type, time_ms, links, shape, wanted, reason, content_seal, fate_seal)
+    VALUES ({{input}}, iif(?11 IS NULL, 'planned', 'parked'), ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,
+    iif(?11 IS NULL, {seals.fate_seal(state="'planned'", **_NEW)}, {seals.fate_seal(state="'parked'", **_NEW)}))"""
+#: A parked row that a request has held may have been sent by a commit that was lost: it is looked for first.
+_FREED = "iif(row.state = 'parked' AND request IS NOT NULL, 'unknown', 'planned')"
+_KEPT_WORDS = "iif(?2 = 'parked', wanted, NULL)"
 
 
 def begin_plan(checkpoint: Checkpoint, fingerprint: str, mapping: str) -> int:
@@ -116,10 +123,11 @@ def finish_plan(checkpoint: Checkpoint, plan: int) -> None:
     Comes after `judge_repeats`.
     """
     with checkpoint.transaction() as db:
-        db.execute("""
+        db.execute(f"""
             UPDATE row SET hash = s.hash, input = s.input, line = s.line, segment = s.segment, pos = s.pos,
-                type = s.type, time_ms = s.time_ms, state = iif(s.reason IS NULL, 'planned', 'parked'), links = s.links, shape = s.shape, wanted = s.wanted,
-                reason = s.reason, doubts = 0
+                type = s.type, time_ms = s.time_ms, links = s.links, shape = s.shape, wanted = s.wanted,
+                reason = s.reason, content_seal = s.content_seal,
+                {seals.sealed(state=f"iif(s.reason IS NULL, {_FREED}, 'parked')", doubts="0")}
             FROM seen AS s WHERE s.row = row.id AND s.fate = 'take'""")
         db.execute(
             "UPDATE row SET input = s.input, line = s.line FROM seen AS s WHERE s.row = row.id AND s.fate = 'move'"
@@ -142,8 +150,10 @@ def unpark(checkpoint: Checkpoint, run: int, rows: Iterable[tuple[int, str, str,
     """Stores what looking again gave for parked rows: (row number, new state, links, shape, reason) each."""
     with checkpoint.transaction() as db:
         db.executemany(
-            """UPDATE row SET state = ?2, links = ?3, shape = ?4, reason = ?5, run = ?6, wanted = iif(?2 = 'parked', wanted, NULL)
-               WHERE id = ?1""", ((*row, run) for row in rows)
+            f"""UPDATE row SET links = ?3, shape = ?4, reason = ?5, run = ?6, wanted = {_KEPT_WORDS},
+                    content_seal = {seals.content_seal(links="?3", wanted=_KEPT_WORDS)},
+                    {seals.sealed(state=f"iif(?2 = 'planned', {_FREED}, ?2)")}
+                WHERE id = ?1""", ((*row, run) for row in rows)
         )  # fmt: skip
 
 
@@ -183,20 +193,29 @@ def _drafts(db: sqlite3.Connection, input_: int, linked: Linked) -> list[tuple[A
     numbers, places = segments.store(db, input_, payloads, d.cells)
     links, shapes = segments.links_text(linked.owner_ids, linked.links)
     wanted = pc.if_else(linked.parked.is_valid(), linked.wanted, pa.scalar(None, pa.string()))
+    hashes = _hashes(payloads, linked.wanted)
+    texts = _bytes(pc.binary_join_element_wise(d.types, pa.array(links), pc.fill_null(wanted, ""), ""))
     columns = zip(
-        d.keys, _hashes(payloads, linked.wanted), d.lines.tolist(), numbers, places, d.types.to_pylist(),
-        d.times_ms.tolist(), links, shapes, wanted.to_pylist(), linked.parked.to_pylist(), strict=True,
+        d.keys, hashes, d.lines.tolist(), numbers, places, d.types.to_pylist(),
+        d.times_ms.tolist(), links, shapes, wanted.to_pylist(), linked.parked.to_pylist(),
+        seals.content_seals(d.keys, hashes, texts, d.times_ms, np.array(numbers), np.array(places)), strict=True,
     )  # fmt: skip
     return list(columns)
 
 
 def _hashes(payloads: pa.StringArray, wanted: pa.StringArray) -> list[bytes]:
     """16 bytes for each row over what it says: its payload, and its links in words."""
+    import pyarrow.compute as pc
+
+    contents = _bytes(pc.binary_join_element_wise(payloads, wanted, "\0"))
+    return [sha256(content).digest()[:16] for content in contents]
+
+
+def _bytes(texts: pa.StringArray) -> list[bytes]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    contents = pc.cast(pc.binary_join_element_wise(payloads, wanted, "\0"), pa.binary()).to_pylist()
-    return [sha256(content).digest()[:16] for content in contents]
+    return pc.cast(texts, pa.binary()).to_pylist()  # type: ignore[no-any-return]
 
 
 def _insert_rejects(db: sqlite3.Connection, input_: int, rejects: Iterable[Reject]) -> None:

@@ -12,11 +12,17 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from errno import ENOSPC
 from pathlib import Path
 from threading import RLock
 
+from etl.checkpoint import seals
+from etl.checkpoint.beside import Ballast, HighWater, Mark
 from etl.checkpoint.schema import FORMAT, SCHEMA
-from etl.errors import ConfigError, InputError, StorageError, TryLater
+from etl.errors import ConfigError, DamagedCheckpoint, InputError, StorageError, TryLater
+
+#: Code of the `StorageError` for a full disk.
+DISK_FULL = "disk_full"
 
 
 class Checkpoint:
@@ -25,6 +31,8 @@ class Checkpoint:
     def __init__(self, path: Path, db: sqlite3.Connection, lock: int | None) -> None:
         self.path = path
         self.db = db
+        self.high_water = HighWater(path)
+        self.ballast = Ballast(path)
         self._lock = lock
         self._turn = RLock()  # the journal commits in a thread of its own while the loader reads what is due
 
@@ -41,10 +49,16 @@ class Checkpoint:
                     self.db.execute("ROLLBACK")
                 raise
 
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """The connection, for reads that belong together; no commit comes between."""
+        with self._turn, storage_errors(self.path):
+            yield self.db
+
     def rows(self, sql: str, *values: object) -> list[tuple]:  # type: ignore[type-arg]
         """All rows of a query."""
-        with self._turn, storage_errors(self.path):
-            return self.db.execute(sql, values).fetchall()
+        with self.reading() as db:
+            return db.execute(sql, values).fetchall()
 
     def one(self, sql: str, *values: object) -> int:
         """The single number that a query gives; 0 for null or nothing."""
@@ -52,8 +66,9 @@ class Checkpoint:
         return int(found[0][0] or 0) if found else 0
 
     def close(self) -> None:
-        """Closes the file and gives up the lock."""
+        """Closes the files and gives up the lock."""
         self.db.close()
+        self.high_water.close()
         if self._lock is not None:
             os.close(self._lock)
 
@@ -62,7 +77,7 @@ def open_checkpoint(path: Path, *, portal: str, namespace: str) -> Checkpoint:
     """The checkpoint at `path`, made if need be, locked for this process.
 
     Raises `TryLater` where another process holds it, `ConfigError` where it belongs to another portal or namespace,
-    and `StorageError` where it is damaged or cannot be written.
+    `DamagedCheckpoint` where it is no database any more, and `StorageError` where it cannot be written.
     """
     with storage_errors(path):
         private_folder(path.parent)
@@ -74,6 +89,7 @@ def open_checkpoint(path: Path, *, portal: str, namespace: str) -> Checkpoint:
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=FULL")
             db.execute("PRAGMA cache_size=-65536")  # 64 MiB
+            seals.register(db)
             _create_or_check(db, path, {"format": str(FORMAT), "portal": portal, "namespace": namespace})
             undo.pop_all()
     return Checkpoint(path, db, lock)
@@ -106,11 +122,17 @@ def storage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as e:
-        full = "full" in str(e)
+        code = getattr(e, "sqlite_errorcode", 0) & 0xFF
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            hint = f"Move {path} away and run the same command with --reconcile: it reads the account before it sends."
+            raise DamagedCheckpoint(f"The checkpoint {path} is damaged: {e}. Nothing was sent.", hint=hint) from e
+        full = code == sqlite3.SQLITE_FULL or "full" in str(e)
         hint = "Make room and run the same command again." if full else "Nothing more was sent. See the disk's log."
-        raise StorageError(f"The checkpoint {path} failed: {e}.", hint=hint) from e
+        raise StorageError(f"The checkpoint {path} failed: {e}.", hint=hint, code=DISK_FULL if full else "") from e
     except OSError as e:
-        raise StorageError(f"The checkpoint {path} cannot be used: {e.strerror}.", hint="See path and rights.") from e
+        code = DISK_FULL if e.errno == ENOSPC else ""
+        hint = "Make room and run the same command again." if code else "See path and rights."
+        raise StorageError(f"The checkpoint {path} cannot be used: {e.strerror}.", hint=hint, code=code) from e
 
 
 def _lock(path: Path) -> int:
@@ -136,14 +158,28 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 def _create_or_check(db: sqlite3.Connection, path: Path, wanted: dict[str, str]) -> None:
     if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+        _begin_mark(path)
         db.executescript("BEGIN IMMEDIATE;" + SCHEMA)
-        db.executemany("INSERT INTO meta VALUES (?, ?)", wanted.items())
+        db.executemany("INSERT INTO meta VALUES (?, ?)", [*wanted.items(), ("epoch", "0")])
         db.execute("COMMIT")
         return
     found = dict(db.execute("SELECT name, value FROM meta"))
+    if found.get("format") != str(FORMAT):
+        raise ConfigError(
+            f"The checkpoint {path} has format {found.get('format')}; this version of etl writes format {FORMAT}.",
+            hint="Finish it with the version that made it, or move it away and run with --reconcile.",
+        )
     for name, value in wanted.items():
         if found.get(name) != value:
             raise ConfigError(
                 f"The checkpoint {path} belongs to {name} {found.get(name)!r}, not to {value!r}.",
                 hint="Use another --checkpoint, or the target it was made for.",
             )
+
+
+def _begin_mark(path: Path) -> None:
+    """Lays a mark beside a new checkpoint, before it is there; one that lies there already tells that one was lost."""
+    mark = HighWater(path)
+    if not mark.path.exists():
+        mark.write(Mark(), durable=True)
+        mark.close()

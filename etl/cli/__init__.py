@@ -12,7 +12,7 @@ import sys
 import click
 
 from etl import __version__
-from etl.cli import check, plan, preview, run, sandbox, status, transform
+from etl.cli import check, plan, preview, retry, run, sandbox, status, transform
 from etl.errors import EXIT_INTERRUPTED, EtlError
 
 
@@ -26,7 +26,17 @@ def etl() -> None:
     """
 
 
-for command in (run.run, plan.plan, transform.transform, check.check, preview.preview, status.status, sandbox.sandbox):
+COMMANDS = (
+    run.run,
+    plan.plan,
+    transform.transform,
+    check.check,
+    preview.preview,
+    status.status,
+    retry.retry,
+    sandbox.sandbox,
+)
+for command in COMMANDS:
     etl.add_command(command)
 
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,6 @@ from etl.errors import ConfigError, InputError, RemoteDown, TokenError
 if TYPE_CHECKING:
     from etl.checkpoint.store import Checkpoint
     from etl.hubspot.target import Portal, Target
-    from etl.mapping.model import Mapping as MappingFile
 
 HUBSPOT = "https://api.hubapi.com"
 SETTLE_S = 120.0  #: after this a create is taken to be readable in a real account; an assumption, see `--settle`
@@ -36,7 +35,8 @@ class Account:
     """An account that answered."""
 
     url: str
-    token: str
+    token: Callable[[], str]
+    reserve: float  #: requests of the day that are left to others: an int, or a share of them as a float
     name: str  #: `sandbox`, or the portal's id: the folder of its checkpoints
     portal: Portal
     target: Target
@@ -51,33 +51,36 @@ class Account:
         """The same account through a wire."""
         from etl.hubspot import connect
 
-        return connect(self.url, wire, self.token)
+        return connect(self.url, wire, self.token, reserve=self.reserve, shared=_shared(self.url, self.token()))
 
     def ask(self, kind: str, by: str, values: Collection[str]) -> Mapping[str, list[str]]:
         """A look-up, for half one, which knows nothing of the network."""
         return self.runner.run(self.target.look_up(kind, by, values))  # type: ignore[arg-type]
 
-    def checkpoint(self, mapping: MappingFile, path: Path | None) -> AbstractContextManager[Checkpoint]:
+    def checkpoint(self, namespace: str, path: Path | None) -> AbstractContextManager[Checkpoint]:
         """The checkpoint of this account and namespace, locked until the block ends."""
         from etl.checkpoint.store import open_checkpoint
 
-        where = path or STATE / self.name / f"{mapping.namespace}.sqlite"
-        return closing(open_checkpoint(where, portal=f"{self.name} {self.portal.id}", namespace=mapping.namespace))
+        where = path or STATE / self.name / f"{namespace}.sqlite"
+        return closing(open_checkpoint(where, portal=f"{self.name} {self.portal.id}", namespace=namespace))
 
 
 @contextmanager
-def open_account(options: AccountOptions) -> Iterator[Account]:
+def open_account(options: AccountOptions, *, reserve: float = 0.2) -> Iterator[Account]:
     """The account behind `--target`, closed when the block ends; a sandbox that was started for it ends too."""
-    from etl.hubspot import connect
+    from etl.hubspot import NO_TOKEN, connect
 
     target = options["target"]
+
+    def token() -> str:  # read again when it is refused: it may have been renewed
+        return NO_TOKEN if target == "sandbox" else _token(options["token_file"])  # a sandbox takes any
+
     with _base_url(target, options["seed_data"]) as url, asyncio.Runner() as runner:
-        token = "sandbox" if target == "sandbox" else _token(options["token_file"])  # a sandbox takes any
-        opened = connect(url, options["api"], token)
+        opened = connect(url, options["api"], token, reserve=reserve, shared=_shared(url, token()))
         try:
             portal = runner.run(opened.portal())
             name = "sandbox" if target == "sandbox" else portal.id
-            yield Account(url, token, name, portal, opened, runner)
+            yield Account(url, token, reserve, name, portal, opened, runner)
         finally:
             runner.run(opened.close())
 
@@ -87,6 +90,23 @@ def packaged(folder: str) -> Path:
     package = Path(__file__).resolve().parents[1]
     inside = package / "_packaged" / folder
     return inside if inside.is_dir() else package.parent / folder
+
+
+def _shared(url: str, token: str) -> Path:
+    """The file in which the runs of this machine that use one account count their requests together."""
+    from hashlib import sha256
+
+    from platformdirs import user_state_path
+
+    from etl.hubspot import NO_TOKEN
+
+    name = "limits-sandbox" if token == NO_TOKEN else f"limits-{sha256(f'{url} {token}'.encode()).hexdigest()[:16]}"
+    if url != HUBSPOT:  # sandboxes come and go: theirs lies with their checkpoints
+        STATE.mkdir(mode=0o700, exist_ok=True)
+        return STATE / name
+    folder = user_state_path("etl-engagements")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder / name
 
 
 @contextmanager

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+from typing import Any, TypedDict, TypeVar, cast
 
 import click
-
-if TYPE_CHECKING:
-    from etl.pipeline import MaxRejects
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -27,21 +25,93 @@ class AccountOptions(TypedDict):
     checkpoint: Path | None
 
 
-class MaxRejectsType(click.ParamType):  # type: ignore[type-arg]  # only the newest click has an argument there
-    """`200` or `5%`."""
+class SendOptions(TypedDict):
+    """How a run sends."""
+
+    settle: float | None
+    reserve: int | float
+    max_duration: float | None
+    stop_at: time | None
+
+
+def split(given: dict[str, Any]) -> tuple[AccountOptions, SendOptions]:
+    """The options of a command that sends, in their two groups."""
+    where = {name: given[name] for name in AccountOptions.__annotations__}
+    how = {name: given[name] for name in SendOptions.__annotations__}
+    return cast("AccountOptions", where), cast("SendOptions", how)
+
+
+class MappingName(click.ParamType):  # type: ignore[type-arg]  # only the newest click has an argument there
+    """A mapping file, or the name of a preset."""
+
+    name = "MAPPING"
+
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:
+        """What can be given."""
+        del param, ctx
+        from etl.cli.account import packaged
+
+        presets = ", ".join(sorted(path.stem for path in packaged("mappings").glob("*.yaml")))
+        return f"Give a mapping file, or one of the presets: {presets}."
+
+
+class NumberOrShare(click.ParamType):  # type: ignore[type-arg]  # only the newest click has an argument there
+    """`200` (a whole number: int) or `5%` (a share: float)."""
 
     name = "N|P%"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> MaxRejects:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | float:
+        """The number, or the share as a number from 0.0 to 1.0."""
+        if isinstance(value, int | float):
+            return value
+        if not (found := re.fullmatch(r"\s*(?:(\d+)|(\d+(?:\.\d+)?)\s*%)\s*", str(value), re.ASCII)):
+            self.fail(f"{value!r} is neither a number (200) nor a share (5%)", param, ctx)
+        number, share = found.groups()
+        return int(number) if number else float(share) / 100
+
+
+class MaxRejectsType(NumberOrShare):
+    """`200` or `5%` of the rows."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The limit as the pipeline takes it."""
         from etl.pipeline import MaxRejects
 
         if isinstance(value, MaxRejects):
             return value
-        if not (found := re.fullmatch(r"\s*(?:(\d+)|(\d+(?:\.\d+)?)\s*%)\s*", str(value), re.ASCII)):
-            self.fail(f"{value!r} is neither a number of rows (200) nor a share of them (5%)", param, ctx)
-        rows, share = found.groups()
-        return MaxRejects(rows=int(rows)) if rows else MaxRejects(share=float(share) / 100)
+        limit = super().convert(value, param, ctx)
+        return MaxRejects(rows=limit) if isinstance(limit, int) else MaxRejects(share=limit)
+
+
+class Duration(click.ParamType):  # type: ignore[type-arg]  # as above
+    """`90m`, `2h`, `1h30m` or `45s`, as seconds."""
+
+    name = "DURATION"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The seconds."""
+        if isinstance(value, int | float):
+            return value
+        found = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", str(value).strip(), re.ASCII)
+        if not found or not any(found.groups()):
+            self.fail(f"{value!r} is no duration: give 2h, 90m, 1h30m or 45s", param, ctx)
+        hours, minutes, seconds = (int(part or 0) for part in found.groups())
+        return 3600.0 * hours + 60 * minutes + seconds
+
+
+class TimeOfDay(click.ParamType):  # type: ignore[type-arg]  # as above
+    """`06:00`, on the clock of this machine."""
+
+    name = "HH:MM"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> time:
+        """The time of day."""
+        if isinstance(value, time):
+            return value
+        try:
+            return time.fromisoformat(str(value).strip().zfill(5))
+        except ValueError:
+            self.fail(f"{value!r} is no time of day: give it as 06:00", param, ctx)
 
 
 def together(*options: Callable[[F], F]) -> Callable[[F], F]:
@@ -57,7 +127,7 @@ def together(*options: Callable[[F], F]) -> Callable[[F], F]:
 
 files = click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
 file = click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
-mapping = click.option("-m", "--mapping", required=True, metavar="MAPPING", help="A mapping file, or a preset's name.")
+mapping = click.option("-m", "--mapping", required=True, type=MappingName(), help="A mapping file, or a preset's name.")
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout; all else on stderr.")
 limit = click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N good rows.")
 max_rejects = click.option(
@@ -75,3 +145,12 @@ account = together(
 )  # fmt: skip
 #: What every command takes that goes through half one with an account.
 planning = together(files, mapping, account, limit, max_rejects)
+#: What every command takes that sends.
+sending = together(
+    click.option("--settle", type=click.FloatRange(min=0), metavar="SECONDS",
+                 help="How long a create may take to become readable; default 120, in a sandbox what it announces."),
+    click.option("--reserve", type=NumberOrShare(), default="20%", show_default=True,
+                 help="Requests of the account's day that are left to others; the run stops before it uses them."),
+    click.option("--max-duration", type=Duration(), help="End after so long (2h, 90m); the same command goes on."),
+    click.option("--stop-at", type=TimeOfDay(), help="End at this time of day (06:00, this machine's clock)."),
+)  # fmt: skip

@@ -32,21 +32,28 @@ def plan(
     from etl.checkpoint import counts
     from etl.cli.account import open_account
     from etl.report import files as run_files
-    from etl.report import summary
+    from etl.report import forecast, summary
 
     begun = monotonic()
     loaded = usable_mapping(mapping, files)
-    with open_account(where) as account, account.checkpoint(loaded, where["checkpoint"]) as opened:
+    with open_account(where) as account, account.checkpoint(loaded.namespace, where["checkpoint"]) as opened:
         folder = options.STATE / account.name / "runs" / run_files.run_name()
         number = staged(opened, loaded, files, account, folder, limit, max_rejects)
         tally = counts.tally(opened, number, None)
         tally.read = counts.rows_read(opened, number)
         summary.check_balance(tally)
         found = summary.summary(tally, run_files.write_run_files(opened, number, folder), monotonic() - begun)
+        target = account.target
+        found["forecast"] = forecast.forecast(
+            tally.by_type, counts.looked_up(opened), target.allowance(), target.max_batch
+        )
     if as_json:
         show.json_object(found)
     else:
-        show.table(f"plan: {', '.join(map(str, files))} with {loaded.name}", summary.lines(found, planned=True))
+        show.table(
+            f"plan: {', '.join(map(str, files))} with {loaded.name}",
+            [*summary.lines(found, planned=True), *forecast.lines(found["forecast"])],
+        )
         show.last_lines([*found["files"].items(), ("next", f"{show.program()} run with the same arguments sends it")])
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 
 from etl.cli import options, show
+from etl.sandbox.options import serving, start
 
 
 @click.group()
@@ -17,14 +19,12 @@ def sandbox() -> None:
 
 
 @sandbox.command()
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Default: a free one.")
 @click.option("--db", type=click.Path(path_type=Path), help="Its store; default: .etl/sandbox.sqlite")
-@click.option("--seed-data", type=click.Path(path_type=Path), help="Folder with contacts.csv etc. for an empty store.")
-def serve(port: int, db: Path | None, seed_data: Path | None) -> None:
+@serving
+def serve(db: Path | None, seed_data: Path | None, **given: Any) -> None:
     """Serve the sandbox until Ctrl-C. `etl run` uses it while it is there."""
     from etl.cli.account import packaged
     from etl.report.files import whole_file
-    from etl.sandbox.serve import serve as serve_sandbox
 
     named = options.STATE / "sandbox.json"
 
@@ -37,7 +37,7 @@ def serve(port: int, db: Path | None, seed_data: Path | None) -> None:
     store = db or options.STATE / "sandbox.sqlite"
     store.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        serve_sandbox(port=port, db=store, seed_data=seed_data or packaged("sample_data") / "portal", ready=ready)
+        start(given, db=store, seed_data=seed_data or packaged("sample_data") / "portal", ready=ready)
     finally:
         if db is None:
             named.unlink(missing_ok=True)

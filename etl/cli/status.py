@@ -14,6 +14,7 @@ from etl.errors import InputError
 if TYPE_CHECKING:
     from etl.flow import Json
 
+STATES = ("created", "planned", "in_flight", "unknown", "unresolved", "parked", "rejected")
 COLUMNS = ("read", "created", "already", "skipped", "rejected", "parked", "unresolved", "not_tried")
 
 
@@ -21,7 +22,7 @@ COLUMNS = ("read", "created", "already", "skipped", "rejected", "parked", "unres
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="Only this one; default: all below .etl/")
 @options.as_json
 def status(checkpoint: Path | None, *, as_json: bool) -> None:
-    """Show the last run of every checkpoint below .etl/: what was read, created, and what is left. Also while one runs."""
+    """Show what every checkpoint below .etl/ holds: its last run, and all its rows by state. Also while one runs."""
     paths = [checkpoint] if checkpoint else sorted(p for p in options.STATE.glob("*/*.sqlite") if p.is_file())
     if not paths:
         raise InputError("There is no checkpoint below .etl/ yet.", hint="`etl run FILE -m MAPPING` makes one.")
@@ -34,6 +35,11 @@ def status(checkpoint: Path | None, *, as_json: bool) -> None:
     types = [[_name(f), kind, f"{rows:,}"] for f in found for kind, rows in f["by_type"].items()]
     if types:
         show.table("created by the last run, by type", types, ("", "type", "engagements"))
+    states = [[_name(f), *(f"{f['rows_by_state'].get(state, 0):,}" for state in STATES)] for f in found]
+    show.table("all rows of each checkpoint, of all runs", states, ("", *(s.replace("_", " ") for s in STATES)))
+    doubts = [[_name(f), f"{rows:,}", why] for f in found for why, rows in f["doubts"].items()]
+    if doubts:
+        show.table("unknown or unresolved, and why", doubts, ("", "rows", "reason"))
     left = any(f["not_tried"] or f["unresolved"] for f in found)
     advice = (
         "run the same command again: it goes on" if left else "correct the rejects and run them with the same mapping"
@@ -61,11 +67,11 @@ def _last_run(path: Path) -> Json:
         tally = counts.tally(opened, plan, run)
         tally.read = counts.rows_read(opened, plan)
         name = opened.rows("SELECT name FROM run WHERE id = ?", run)
-        states = counts.states(opened)
+        states, doubts = counts.states(opened), counts.doubts(opened)
     if run is None:
         tally.by_type, tally.links = {}, {}  # of what is planned: nothing is created yet
     folder = path.parent / "runs" / str(name[0][0]) if name else None
     rejects = sorted(folder.glob("rejects*.csv")) if folder else []
     found = summary.summary(tally, {f"rejects {i}" if i else "rejects": str(p) for i, p in enumerate(rejects)}, 0)
     return {"namespace": meta.get("namespace", path.stem), "portal": meta.get("portal", ""), "checkpoint": str(path),
-            "sandbox": meta.get("portal", "").startswith("sandbox"), "rows_by_state": states, **found}  # fmt: skip
+            "sandbox": meta.get("portal", "").startswith("sandbox"), "rows_by_state": states, "doubts": doubts, **found}  # fmt: skip

@@ -20,13 +20,17 @@ async def portal(door: Door) -> Portal:
     details: Json = await door.read("GET", ACCOUNT)
     usage = await door.read("GET", USAGE, absent=NOT_TOLD)
     limit, used = _daily(usage)
+    left = None if limit is None or used is None else max(0, limit - used)
+    zone = str(details.get("timeZone") or "UTC")
+    settle_s = await _settle_s(door)
+    door.day.told(limit, left, zone)
     return Portal(
         id=str(details.get("portalId")),
         kind=str(details.get("accountType") or ""),
-        time_zone=str(details.get("timeZone") or "UTC"),
-        settle_s=await _settle_s(door),
+        time_zone=zone,
+        settle_s=settle_s,
         daily_limit=limit,
-        daily_left=None if limit is None or used is None else max(0, limit - used),
+        daily_left=left,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from functools import partial
+from math import ceil
 from urllib.parse import urlencode
 
 from etl.errors import ConfigError
@@ -33,6 +34,15 @@ SEARCHED: dict[tuple[str, str], str] = {
 }
 #: What a contact's associations lead to.
 LINKED_TO_CONTACTS = ("companies", "deals", "tickets")
+
+
+def requests_for(to: str, by: str, values: int) -> tuple[int, int]:
+    """How many ordinary requests and how many searches it takes at least to look so many values up."""
+    if (to, by) == ("contacts", "phone") or (to, by) in SEARCHED:
+        return 0, ceil(values / MAX_BATCH)
+    if to == "owners":
+        return min(values, 1), 0
+    return ceil(values / (MAX_ASSOCIATIONS if by == "contact" else MAX_BATCH)), 0
 
 
 class LookUps:

@@ -5,23 +5,23 @@ Results come back in any order, and a batch can succeed in part; nothing here re
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import orjson
 
 from etl.engagement import EngagementType
-from etl.flow import Engagement, Json, Key, Outcome, RemoteId, State
+from etl.flow import LINK_KINDS, Engagement, Json, Key, Outcome, RemoteId, State
 from etl.hubspot import account
 from etl.hubspot.door import Door
 from etl.hubspot.lookups import LookUps
 from etl.hubspot.names import ASSOCIATION_IDS, KEY_PROPERTY, MAX_BATCH, OBJECT_TYPES, OBJECTS
 from etl.hubspot.properties import properties
 from etl.hubspot.search import found, groups, search
-from etl.hubspot.target import ObjectType, Portal, Sent
+from etl.hubspot.target import Allowance, ObjectType, Place, Portal, Sent
 from etl.hubspot.transport import Answer
-from etl.hubspot.verdicts import KEY_TAKEN, complaint, judge, plain
+from etl.hubspot.verdicts import KEY_TAKEN, complaint, plain
 
 #: category of an error in a 207 -> what its row becomes. A conflict may be our own key, created by an attempt whose
 #: answer was lost: that is looked up. A category that is not here says nothing certain: unknown.
@@ -54,11 +54,22 @@ class ObjectsTarget:
         """The account's call outcomes: label -> GUID."""
         return await account.dispositions(self._door)
 
+    def allowance(self) -> Allowance:
+        """What the account has told of its limits so far."""
+        return self._door.allowance()
+
+    def notice(self) -> str:
+        """What holds creates up at the moment, for people."""
+        return self._door.notice()
+
+    def place(self) -> Place:
+        """A place for one create, or how long to wait for one."""
+        return self._door.place(self.max_batch)
+
     async def create(self, rows: Sequence[Engagement]) -> Sent:
         """One attempt at one batch; the rows are of one type."""
         path = f"{OBJECTS}/{_object_type(rows[0].type)}/batch/create"
-        answer = await self._door.ask("POST", path, batch(rows))
-        verdict, fate = judge(answer, len(rows))
+        answer, verdict, fate = await self._door.create(path, batch(rows), len(rows))
         if verdict.next not in {"done", "per_row"}:
             return Sent([Outcome(row.key, fate, "", verdict.reason) for row in rows], verdict)
         if _list(answer, "errors"):
@@ -84,7 +95,7 @@ class ObjectsTarget:
 
     async def close(self) -> None:
         """Closes the connections."""
-        await self._door.transport.close()
+        await self._door.close()
 
     async def _hits(self, engagement_type: EngagementType, keys: list[Key]) -> list[Json]:
         object_type = OBJECT_TYPES[engagement_type]
@@ -114,31 +125,36 @@ def batch(rows: Sequence[Engagement]) -> bytes:
 
 def outcomes(keys: Iterable[Key], answer: Answer) -> list[Outcome]:
     """One outcome a key, from an answer that says that it was worked on: what it does not say of a key is unknown."""
-    created, refused = _created(_list(answer, "results")), _refused(_list(answer, "errors"))
-    ids = [ids[0] for ids in created.values() if len(ids) == 1]
-    shared = {i for i in ids if ids.count(i) > 1} if len(set(ids)) < len(ids) else set()
-    return [_outcome(key, created.get(key, []), refused.get(key), shared) for key in keys]
+    named, refused = _named(_list(answer, "results")), _refused(_list(answer, "errors"))
+    sure = {key: ids[0] for key, ids in named.items() if len(ids) == 1 and ids[0] and key not in refused}
+    if len(set(sure.values())) < len(sure):
+        times = Counter(sure.values())
+        sure = {key: remote_id for key, remote_id in sure.items() if times[remote_id] == 1}
+    return [
+        Outcome(key, "created", sure[key]) if key in sure else _doubtful(key, key in named, refused.get(key))
+        for key in keys
+    ]
 
 
-def _outcome(key: Key, ids: list[RemoteId], refusal: tuple[State, str] | None, shared: set[RemoteId]) -> Outcome:
-    if refusal and not ids:
+def _doubtful(key: Key, named: bool, refusal: tuple[State, str] | None) -> Outcome:
+    """What becomes of a row that was not simply created."""
+    if named:
+        return Outcome(key, "unknown", "", "the answer contradicts itself about this row")
+    if refusal:
         return Outcome(key, refusal[0], "", refusal[1])
-    if len(ids) == 1 and not refusal and ids[0] and ids[0] not in shared:
-        return Outcome(key, "created", ids[0])
-    if not ids:
-        return Outcome(key, "unknown", "", "the answer does not name this row")
-    return Outcome(key, "unknown", "", "the answer contradicts itself about this row")
+    return Outcome(key, "unknown", "", "the answer does not name this row")
 
 
-def _created(results: list[Json]) -> dict[Key, list[RemoteId]]:
-    """By key, the ids that results give for it; an id that is no id is an empty text."""
-    ids: dict[Key, list[RemoteId]] = defaultdict(list)
+def _named(results: list[Json]) -> dict[Key, list[RemoteId]]:
+    """By key, the ids that results give for it; an id that is no id, or that two keys have, is an empty text."""
+    ids: dict[Key, list[RemoteId]] = {}
     for result in results:
         own = result.get("properties")
-        echoed = {(own or {}).get(KEY_PROPERTY), result.get("objectWriteTraceId")} - {None}
+        key, trace = own.get(KEY_PROPERTY) if own else None, result.get("objectWriteTraceId")
         remote_id = str(result.get("id"))
-        for key in echoed:
-            ids[str(key)].append(remote_id if remote_id.isdigit() and len(echoed) == 1 else "")
+        echoed = {str(name) for name in (key, trace) if name is not None}
+        for name in echoed:
+            ids.setdefault(name, []).append(remote_id if len(echoed) == 1 and remote_id.isdigit() else "")
     return ids
 
 
@@ -157,13 +173,18 @@ def _refused(errors: list[Json]) -> dict[Key, tuple[State, str]]:
     return refused
 
 
-def _associations(row: Engagement) -> list[Json]:
-    ids = ASSOCIATION_IDS[cast("EngagementType", row.type)]
-    return [
-        {"to": {"id": to}, "types": [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": type_id}]}
-        for kind, type_id in ids.items()
-        for to in getattr(row.links, kind)
+#: engagement type -> for each kind of link, in the order of `Links`, what the link is.
+_ASSOCIATION_TYPES: dict[str, list[list[Json]]] = {
+    engagement_type: [
+        [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": ids[kind]}] for kind in LINK_KINDS
     ]
+    for engagement_type, ids in ASSOCIATION_IDS.items()
+}
+
+
+def _associations(row: Engagement) -> list[Json]:
+    kinds = zip(_ASSOCIATION_TYPES[row.type], row.links[1:], strict=True)
+    return [{"to": {"id": to}, "types": types} for types, ids in kinds for to in ids]
 
 
 def _object_type(engagement_type: str) -> str:

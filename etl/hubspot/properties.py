@@ -23,7 +23,10 @@ def properties(row: Engagement) -> dict[str, str]:
     engagement_type = cast("EngagementType", row.type)
     metadata: Json = payload.get("metadata") or {}
     named = METADATA[engagement_type]
-    found = {named[field]: text(value) for field, value in metadata.items() if field in named and value is not None}
+    found: dict[str, str] = {}
+    for field, value in metadata.items():
+        if value is not None and field in named:
+            found[named[field]] = value if value.__class__ is str else text(value)  # most are: a call saved for each
     found["hs_timestamp"] = str(row.time_ms)
     if row.links.owner:
         found["hubspot_owner_id"] = row.links.owner
@@ -33,9 +36,8 @@ def properties(row: Engagement) -> dict[str, str]:
         found.setdefault("hs_email_direction", "EMAIL")
         if headers := _headers(metadata):
             found["hs_email_headers"] = headers
-    for name, value in (payload.get("properties") or {}).items():
-        if value is not None:
-            found[name] = text(value)
+    if own := payload.get("properties"):
+        found |= {name: text(value) for name, value in own.items() if value is not None}
     found[KEY_PROPERTY] = row.key
     return found
 

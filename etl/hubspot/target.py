@@ -14,7 +14,9 @@ from etl.flow import Engagement, Key, Outcome, RemoteId
 
 ObjectType = Literal["contacts", "companies", "deals", "tickets", "owners"]
 #: What to do next, judged from a status or an exception; see `verdicts.VERDICTS`.
-Next = Literal["done", "per_row", "not_sent", "wait", "refused", "unknown", "split", "stop"]
+Next = Literal["done", "per_row", "not_sent", "wait", "auth", "refused", "unknown", "split", "stop"]
+#: What an answer, or its absence, says of the account's health; `busy`: well, but not now.
+Wellness = Literal["well", "busy", "unwell"]
 
 
 class Verdict(NamedTuple):
@@ -24,6 +26,7 @@ class Verdict(NamedTuple):
     reason: str  #: for people: status, category and message of the answer, at most 2 KiB, no secrets
     wait_s: float = 0.0  #: nothing may be sent before this has passed
     exit_code: int = 0  #: for `stop`: the exit code of the run (69 down, 75 later, 77 credentials, 78 configuration)
+    found: Wellness = "well"
 
 
 class Sent(NamedTuple):
@@ -34,6 +37,23 @@ class Sent(NamedTuple):
 
     outcomes: list[Outcome]
     verdict: Verdict
+
+
+class Place(NamedTuple):
+    """Leave to send one create, or how long to wait for it."""
+
+    rows: int  #: how many rows the next create may hold at most; 0: none now
+    wait_s: float = 0.0  #: with 0 rows: ask again after so long
+
+
+class Allowance(NamedTuple):
+    """What the account lets us do, as far as it has told."""
+
+    limit: int  #: requests in a window
+    window_s: float
+    daily_limit: int | None = None  #: requests a day
+    daily_left: int | None = None
+    reserve: int = 0  #: requests of the day that are left to others
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +83,21 @@ class Target(Protocol):
     async def dispositions(self) -> Mapping[str, str]:
         """The account's call outcomes: label -> GUID."""
 
+    def allowance(self) -> Allowance:
+        """What the account has told of its limits so far."""
+
+    def notice(self) -> str:
+        """What holds the sending up at the moment, for people; empty when nothing does."""
+
+    def place(self) -> Place:
+        """Takes a place for one create where limits, health and the day's allowance have one; each `create` uses one up.
+
+        Comes before the intent is written, so that no row is in flight while it waits. Raises `TryLater` when the
+        day's allowance but for the reserve is used up, `RemoteDown` when the account has been unwell too often.
+        """
+
     async def create(self, rows: Sequence[Engagement]) -> Sent:
-        """One attempt to create `rows` (1 to `max_batch`, of one type). Never repeats itself and never raises for an answer."""
+        """One attempt to create `rows` (of one type, as many as its `Place` allows). Never repeats itself and never raises for an answer."""
 
     async def find(self, rows: Sequence[Engagement]) -> Mapping[Key, list[RemoteId]]:
         """The ids that engagements with these keys have in the account; a key that is not seen is absent. For settling."""

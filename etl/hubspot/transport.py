@@ -1,32 +1,33 @@
 """One attempt at one request: bytes out, an `Answer` in; never repeated, never redirected, never raised.
 
-The only home of httpx. Its exceptions end here, as names that the verdict table knows.
+What goes wrong on the way ends here as a name that the verdict table knows.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ipaddress
-import ssl
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
-import httpx
 import orjson
 
 from etl import __version__
 from etl.errors import ConfigError, TokenError
+from etl.hubspot.connections import MAX_ANSWER_BYTES, AnswerTooLarge, Connections, Header, Raw, Timeouts
 
-#: Far above what any account's limit can use; more connections cost CPU and throughput.
-MAX_CONNECTIONS = 10
-#: Idle connections are closed early, before the other side does it at the moment of a request.
-KEEPALIVE_S = 5.0
-#: httpx starts its read time-out again with every byte, so a dripping answer needs an end of its own.
+#: A time-out for reading starts again with every byte, so a dripping answer needs an end of its own.
 DEADLINE_S = 90.0
-TIMEOUT = httpx.Timeout(connect=5.0, write=30.0, read=60.0, pool=30.0)
-#: A longer answer is cut off: what it says is then unknown.
-MAX_ANSWER_BYTES = 10 * 1024 * 1024
+TIMEOUTS = Timeouts()
+_OWN = (
+    (b"accept", b"application/json"),
+    (b"accept-encoding", b"gzip"),
+    (b"user-agent", f"etl-engagements/{__version__}".encode()),
+)
+_JSON = (b"content-type", b"application/json")
+_PORTS = {"http": 80, "https": 443}
 
 
 class Answer(NamedTuple):
@@ -35,7 +36,21 @@ class Answer(NamedTuple):
     status: int = 0  #: 0 where there is no answer
     headers: Mapping[str, str] = {}  #: names in lower case
     json: Any = None  #: None for an empty body or one that is not JSON
-    failure: str = ""  #: name of an httpx exception, `DeadlinePassed` or `AnswerTooLarge`
+    failure: str = ""  #: name of one of httpcore's exceptions, `DeadlinePassed`, `DecodingError` or `AnswerTooLarge`
+
+
+class DecodingError(Exception):
+    """The answer is not packed as it says."""
+
+
+class Network(Protocol):
+    """What carries a request; `Connections`, or a stand-in in tests."""
+
+    async def exchange(self, method: bytes, target: bytes, headers: Sequence[Header], body: bytes) -> Raw:
+        """One request and its answer. Raises an exception whose name says what happened."""
+
+    async def close(self) -> None:
+        """Closes what is open."""
 
 
 class Transport:
@@ -46,57 +61,48 @@ class Transport:
         base_url: str,
         token: str,
         *,
-        network: httpx.AsyncBaseTransport | None = None,
+        network: Network | None = None,
         deadline_s: float = DEADLINE_S,
-        timeout: httpx.Timeout = TIMEOUT,
+        timeouts: Timeouts = TIMEOUTS,
     ) -> None:
         """`network` replaces sockets in tests. Raises `ConfigError` for an address to which no token may be sent."""
         self.base_url, self.is_loopback = checked_url(base_url)
+        to = urlsplit(self.base_url)
+        self._path = to.path.encode()
+        self._network = network or Connections(to.scheme, to.hostname or "", to.port or _PORTS[to.scheme], timeouts)
         self._deadline_s = deadline_s
+        self._host = (b"host", to.netloc.encode())
+        self.use(token)
+
+    def use(self, token: str) -> None:
+        """Sends this token from now on. Raises `TokenError` for one that cannot stand in a header."""
         self._token = checked_token(token).encode()
-        self._client = httpx.AsyncClient(
-            transport=network or _sockets(is_plain=self.base_url.startswith("http:")),
-            timeout=timeout,
-            follow_redirects=False,
-            trust_env=False,
-            headers={
-                "authorization": f"Bearer {self._token.decode()}",
-                "accept": "application/json",
-                "accept-encoding": "gzip",
-                "user-agent": f"etl-engagements/{__version__}",
-            },
-        )
+        self._headers = (self._host, (b"authorization", b"Bearer " + self._token), *_OWN)
 
     async def ask(self, method: str, path: str, body: bytes | None = None) -> Answer:
         """One attempt. `path` begins with a slash and is escaped; `body` is JSON. Raises nothing but cancellation."""
-        headers = {"content-type": "application/json"} if body is not None else {}
+        headers: tuple[Header, ...] = self._headers
+        if body is not None:
+            headers = (*headers, _JSON, (b"content-length", b"%d" % len(body)))
         try:
             async with asyncio.timeout(self._deadline_s):
-                request = self._client.build_request(method, self.base_url + path, content=body, headers=headers)
-                return await self._answer(request)
+                raw = await self._network.exchange(method.encode(), self._path + path.encode(), headers, body or b"")
+            return self._answer(raw)
         except TimeoutError:
             return Answer(failure="DeadlinePassed")
-        except httpx.HTTPError as error:
-            return Answer(failure=type(error).__name__)
+        except Exception as failure:  # noqa: BLE001 - whatever it was, the request may have been worked on
+            return Answer(failure=type(failure).__name__)
 
     async def close(self) -> None:
         """Closes the connections."""
-        await self._client.aclose()
+        await self._network.close()
 
-    async def _answer(self, request: httpx.Request) -> Answer:
-        response = await self._client.send(request, stream=True)
-        try:
-            body = bytearray()
-            async for piece in response.aiter_bytes():
-                body += piece
-                if len(body) > MAX_ANSWER_BYTES:
-                    return Answer(failure="AnswerTooLarge")
-        finally:
-            await response.aclose()
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers.raw}
-        # an error page can show the request that it is about
-        shown = bytes(body) if response.is_success else bytes(body).replace(self._token, b"[token]")
-        return Answer(response.status_code, headers, _json(shown))
+    def _answer(self, raw: Raw) -> Answer:
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in raw.headers}
+        body = _unpacked(raw.body, headers.get("content-encoding", ""))
+        if not 200 <= raw.status < 300:
+            body = body.replace(self._token, b"[token]")  # an error page can show the request that it is about
+        return Answer(raw.status, headers, _json(body))
 
 
 def checked_url(url: str) -> tuple[str, bool]:
@@ -104,10 +110,11 @@ def checked_url(url: str) -> tuple[str, bool]:
     parts = urlsplit(url)
     try:
         host, _ = parts.hostname or "", parts.port
+        url.encode("ascii")
     except ValueError:
         host = ""
     loopback = _is_loopback(host)
-    if not host or parts.scheme not in {"http", "https"} or parts.username or parts.query or parts.fragment:
+    if not host or parts.scheme not in {"http", "https"} or "@" in parts.netloc or parts.query or parts.fragment:
         raise ConfigError(
             "The target is no plain http(s) address.", hint="Give it as https://host or http://127.0.0.1:port."
         )
@@ -126,13 +133,19 @@ def checked_token(token: str) -> str:
     return token
 
 
-def _sockets(*, is_plain: bool) -> httpx.AsyncHTTPTransport:
-    limits = httpx.Limits(
-        max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS, keepalive_expiry=KEEPALIVE_S
-    )
-    # plain http is for this machine: it needs no authorities, which take a tenth of a second to read, and trusts none
-    verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if is_plain else True
-    return httpx.AsyncHTTPTransport(verify=verify, http1=True, http2=False, retries=0, limits=limits, trust_env=False)
+def _unpacked(body: bytes, encoding: str) -> bytes:
+    """The body as it was before it was packed."""
+    if encoding.lower() in {"gzip", "x-gzip"} and body:
+        unpacking = zlib.decompressobj(wbits=31)
+        try:
+            body = unpacking.decompress(body, MAX_ANSWER_BYTES + 1)
+        except zlib.error as problem:
+            raise DecodingError from problem
+    elif encoding.lower() not in {"", "identity", "gzip", "x-gzip"}:
+        raise DecodingError
+    if len(body) > MAX_ANSWER_BYTES:
+        raise AnswerTooLarge
+    return body
 
 
 def _is_loopback(host: str) -> bool:

@@ -25,9 +25,8 @@ from etl.hubspot.names import (
     MAX_PAGE_V1,
     MAX_PAGED_V1,
 )
-from etl.hubspot.target import ObjectType, Portal, Sent
+from etl.hubspot.target import Allowance, ObjectType, Place, Portal, Sent
 from etl.hubspot.transport import Answer
-from etl.hubspot.verdicts import judge
 
 #: Fields of `metadata` that v1 drops without a word.
 NOT_ON_V1 = {of: {name for name, field in fields.items() if "v1" not in field.wires} for of, fields in FIELDS.items()}
@@ -54,11 +53,22 @@ class V1Target:
         """The account's call outcomes: label -> GUID."""
         return await account.dispositions(self._door)
 
+    def allowance(self) -> Allowance:
+        """What the account has told of its limits so far."""
+        return self._door.allowance()
+
+    def notice(self) -> str:
+        """What holds creates up at the moment, for people."""
+        return self._door.notice()
+
+    def place(self) -> Place:
+        """A place for one create, or how long to wait for one."""
+        return self._door.place(self.max_batch)
+
     async def create(self, rows: Sequence[Engagement]) -> Sent:
         """One attempt at one row."""
         (row,) = rows
-        answer = await self._door.ask("POST", ENGAGEMENTS_V1, payload(row))
-        verdict, fate = judge(answer)
+        answer, verdict, fate = await self._door.create(ENGAGEMENTS_V1, payload(row), 1)
         if verdict.next != "done":
             return Sent([Outcome(row.key, fate, "", verdict.reason)], verdict)
         return Sent([outcome(row.key, answer)], verdict)
@@ -86,7 +96,7 @@ class V1Target:
 
     async def close(self) -> None:
         """Closes the connections."""
-        await self._door.transport.close()
+        await self._door.close()
 
     async def _found(self, kind: str, remote_id: RemoteId, keys: set[Key]) -> dict[Key, set[RemoteId]]:
         if kind:

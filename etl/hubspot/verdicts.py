@@ -9,11 +9,12 @@ repeated before it has been looked for.
 from __future__ import annotations
 
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import NamedTuple
 
 from etl.errors import ConfigError, EtlError, RemoteDown, TokenError, TryLater
 from etl.flow import Json, State
-from etl.hubspot.target import Next, Verdict
+from etl.hubspot.target import Next, Verdict, Wellness
 from etl.hubspot.transport import Answer
 
 #: A longer Retry-After than this ends the run, which goes on later. Seconds.
@@ -41,30 +42,31 @@ class Line(NamedTuple):
     batch: bool | None = None  #: whether the line is for requests of several rows (True) or of one (False)
     wait_s: float = 0.0  #: at least this long nothing is sent; Retry-After can only lengthen it
     exit_code: int = 0
+    found: Wellness = "well"  #: what it says of the account's health
 
 
 VERDICTS: tuple[Line, ...] = (
     # no answer
-    Line("never connected", NEVER_CONNECTED, "not_sent", "planned"),
-    Line("write timed out", ("WriteTimeout",), "unknown", "unknown"),
-    Line("write failed", ("WriteError",), "unknown", "unknown"),
-    Line("read timed out", ("ReadTimeout",), "unknown", "unknown"),
-    Line("read failed", ("ReadError",), "unknown", "unknown"),
-    Line("server disconnected", ("RemoteProtocolError",), "unknown", "unknown"),
-    Line("answer could not be decoded", ("DecodingError",), "unknown", "unknown"),
-    Line("answer too large", ("AnswerTooLarge",), "unknown", "unknown"),
-    Line("total deadline passed", ("DeadlinePassed",), "unknown", "unknown"),
+    Line("never connected", NEVER_CONNECTED, "not_sent", "planned", found="unwell"),
+    Line("write timed out", ("WriteTimeout",), "unknown", "unknown", found="unwell"),
+    Line("write failed", ("WriteError",), "unknown", "unknown", found="unwell"),
+    Line("read timed out", ("ReadTimeout",), "unknown", "unknown", found="unwell"),
+    Line("read failed", ("ReadError",), "unknown", "unknown", found="unwell"),
+    Line("server disconnected", ("RemoteProtocolError",), "unknown", "unknown", found="unwell"),
+    Line("answer could not be decoded", ("DecodingError",), "unknown", "unknown", found="unwell"),
+    Line("answer too large", ("AnswerTooLarge",), "unknown", "unknown", found="unwell"),
+    Line("total deadline passed", ("DeadlinePassed",), "unknown", "unknown", found="unwell"),
     # success
-    Line("answer cut or not json", ("NoJson",), "unknown", "unknown"),
+    Line("answer cut or not json", ("NoJson",), "unknown", "unknown", found="unwell"),
     Line("some rows refused", (207,), "per_row", "unknown"),
     Line("done", OK, "done", "unknown"),
     Line("redirected", REDIRECTS, "stop", "unknown", exit_code=78),
     # refused
     Line("batch refused", (400, 422), "split", "unknown", batch=True),
-    Line("refused by something that is not the api", ("HtmlRefusal",), "unknown", "unknown"),
+    Line("refused by something that is not the api", ("HtmlRefusal",), "unknown", "unknown", found="unwell"),
     Line("key taken", (400, 409, 422), "unknown", "unknown", says=KEY_TAKEN, batch=False),
     Line("row refused", (400, 422), "refused", "rejected", batch=False),
-    Line("token refused", (401,), "stop", "planned", exit_code=77),
+    Line("token refused", (401,), "auth", "planned", wait_s=1.0, exit_code=77, found="busy"),
     Line("scope missing", (403,), "stop", "planned", exit_code=77),
     Line("path not known", (404, 405, 415), "stop", "planned", exit_code=78),
     Line("conflict in a batch", (409,), "split", "unknown", batch=True),
@@ -72,28 +74,26 @@ VERDICTS: tuple[Line, ...] = (
     Line("batch too large", (413, 414), "split", "planned", batch=True),
     Line("row too large", (413, 414), "refused", "rejected", batch=False),
     # not now
-    Line("locked", (423,), "unknown", "unknown", wait_s=2.0),
-    Line("daily limit", (429,), "stop", "planned", says="DAILY", exit_code=75),
-    Line("ten secondly limit", (429,), "wait", "planned", says="TEN_SECONDLY", wait_s=10.0),
-    Line("secondly limit", (429,), "wait", "planned", says="SECONDLY", wait_s=1.0),
-    Line("limit of unknown kind", (429,), "wait", "planned", wait_s=10.0),
-    Line("account migrating", (477,), "stop", "planned", exit_code=75),
+    Line("locked", (423,), "unknown", "unknown", wait_s=2.0, found="busy"),
+    Line("daily limit", (429,), "stop", "planned", says="DAILY", exit_code=75, found="busy"),
+    Line("ten secondly limit", (429,), "wait", "planned", says="TEN_SECONDLY", wait_s=10.0, found="busy"),
+    Line("secondly limit", (429,), "wait", "planned", says="SECONDLY", wait_s=1.0, found="busy"),
+    Line("limit of unknown kind", (429,), "wait", "planned", wait_s=10.0, found="busy"),
+    Line("account migrating", (477,), "stop", "planned", exit_code=75, found="busy"),
     # not well
-    Line("server gave up waiting", (408,), "unknown", "unknown"),
-    Line("bad gateway or gateway timed out", (502, 504), "unknown", "unknown", wait_s=2.0),
+    Line("server gave up waiting", (408,), "unknown", "unknown", found="unwell"),
+    Line("bad gateway or gateway timed out", (502, 504), "unknown", "unknown", wait_s=2.0, found="unwell"),
     Line("token malformed", (530,), "stop", "unknown", exit_code=77),
-    Line("server error", SERVER_ERRORS, "unknown", "unknown"),
-    Line("anything else", (), "unknown", "unknown"),
+    Line("server error", SERVER_ERRORS, "unknown", "unknown", found="unwell"),
+    Line("anything else", (), "unknown", "unknown", found="unwell"),
 )
 
 
 def judge(answer: Answer, size: int = 1) -> tuple[Verdict, State]:
     """The verdict on a request of `size` rows and what its rows become, by the first line that applies."""
-    said = _said(answer)
-    symptom = _symptom(answer)
-    line = next(line for line in VERDICTS if _applies(line, symptom, said, size))
+    line = _line(answer, size)
     wait_s = max(line.wait_s, _retry_after_s(answer))
-    verdict = Verdict(line.next, reason(answer), wait_s, line.exit_code)
+    verdict = Verdict(line.next, reason(answer), wait_s, line.exit_code, line.found)
     if line.next != "stop" and wait_s > MAX_WAIT_S:
         verdict = verdict._replace(next="stop", exit_code=75)
     if verdict.next == "stop" and wait_s:
@@ -111,6 +111,8 @@ def reason(answer: Answer) -> str:
     """What the answer says, for people: status, category, message, scopes; no control characters, `MAX_REASON` at most."""
     if answer.failure:
         return answer.failure
+    if answer.status in OK and answer.json is not None:
+        return str(answer.status)
     body = answer.json if isinstance(answer.json, dict) else {}
     words = [str(answer.status), str(body.get("category") or ""), complaint(body), _scopes(body)]
     if answer.status >= 400 and not body:
@@ -139,12 +141,18 @@ _STOPS: dict[int, tuple[type[EtlError], str]] = {
 }
 
 
-def _applies(line: Line, symptom: int | str, said: str, size: int) -> bool:
-    return (
-        (not line.on or symptom in line.on)
-        and line.says in said
-        and (line.batch is None or line.batch == (size > 1))
-    )  # fmt: skip
+def _line(answer: Answer, size: int) -> Line:
+    lines = _lines_on(_symptom(answer))
+    said = _said(answer) if len(lines) > 1 else ""
+    return next(line for line in lines if line.says in said and (line.batch is None or line.batch == (size > 1)))
+
+
+@cache
+def _lines_on(symptom: int | str) -> tuple[Line, ...]:
+    """The lines that a symptom can fall under, up to the first that takes every request that has it."""
+    lines = [line for line in VERDICTS if not line.on or symptom in line.on]
+    first = next(n for n, line in enumerate(lines) if not line.says and line.batch is None)
+    return tuple(lines[: first + 1])
 
 
 def _symptom(answer: Answer) -> int | str:
@@ -166,6 +174,8 @@ def _said(answer: Answer) -> str:
 def _retry_after_s(answer: Answer) -> float:
     """Seconds of the header Retry-After, as a number or as a date against the server's own `Date`; 0 if senseless."""
     text = answer.headers.get("retry-after", "").strip()
+    if not text:
+        return 0.0
     if text.isascii() and text.isdigit():
         return min(float(text[:12]), 1e9)
     try:

@@ -52,11 +52,13 @@ class Refusal(Exception):
         self.message = message
         self.category = category
         self.more = more
+        self.headers: tuple[tuple[str, str], ...] = ()
 
     def answer(self, correlation_id: str) -> Answer:
         """The error body; its keys in the order in which the real API writes them."""
         body = {"status": "error", "message": self.message, "correlationId": correlation_id, **self.more}
-        return Answer(self.status, body | {"category": self.category} if self.category else body)
+        told = body | {"category": self.category} if self.category else body
+        return Answer(self.status, told, headers=self.headers)
 
     def as_part(self, where: dict[str, list[str]]) -> dict[str, Any]:
         """The same as one of the `errors` of a multi-status answer, with `where` naming the inputs that it concerns."""

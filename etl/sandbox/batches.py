@@ -13,8 +13,17 @@ import orjson
 
 from etl.sandbox.answers import Answer, Refusal, invalid, part_of, wrong_json
 from etl.sandbox.fields import ENGAGEMENTS, iso
-from etl.sandbox.objects import fresh_view, ids_by, names_of, non_unique, not_found, views
 from etl.sandbox.portal import Call, Portal
+from etl.sandbox.reading import (
+    MOST_WITH_HISTORY,
+    fresh_view,
+    ids_by,
+    names_of,
+    non_unique,
+    not_found,
+    views,
+    wants_bin,
+)
 from etl.sandbox.schema import Held, Link
 from etl.sandbox.views import own_key
 from etl.sandbox.writing import changed, drafted, obstacles
@@ -41,13 +50,13 @@ def create(portal: Portal, call: Call) -> Answer:
 def read(portal: Portal, call: Call) -> Answer:
     """POST /{type}/batch/read: by id or by a unique property; what is not there makes it a 207."""
     object_type, body = call.object_type(), call.json()
-    asked = _ids(_inputs(body))
+    asked, history = _ids(_inputs(body)), _history(body)
     ids = ids_by(portal, object_type, str(body.get("idProperty") or ""), asked)
-    found = portal.store.get(object_type, set(ids.values()))
+    found = portal.store.get(object_type, set(ids.values()), archived=wants_bin(call))
     absent = [value for value in asked if ids.get(value) not in found]
     names = names_of(body, object_type)
     errors = [not_found(object_type, absent).as_part({})] if absent else []
-    return _done(portal, call, views(portal, found.values(), names, ()), errors, 200)
+    return _done(portal, call, views(portal, found.values(), names, history=history), errors, 200)
 
 
 def update(portal: Portal, call: Call) -> Answer:
@@ -124,6 +133,16 @@ def _ids(inputs: Iterable[Mapping[str, Any]]) -> list[str]:
         text = f"Duplicate IDs found in batch input: [{', '.join(twice)}]. IDs must be unique"
         raise Refusal(400, text, "VALIDATION_ERROR", context={"ids": twice})
     return ids
+
+
+def _history(body: Mapping[str, Any]) -> list[str]:
+    names = [str(name) for name in part_of(body, "propertiesWithHistory", list)]
+    if names and len(body["inputs"]) > MOST_WITH_HISTORY:
+        text = (
+            f"The maximum number of inputs supported in a batch request for property histories is {MOST_WITH_HISTORY}."
+        )
+        raise Refusal(400, f"{text} There are {len(body['inputs'])} inputs.", "VALIDATION_ERROR")
+    return names
 
 
 def _id_property(inputs: Sequence[Mapping[str, Any]]) -> str:

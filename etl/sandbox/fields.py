@@ -16,19 +16,22 @@ import orjson
 from etl.sandbox.answers import Invalid, wrong_json
 
 ENGAGEMENTS: Final = ("calls", "emails", "meetings", "notes", "tasks")
+#: Engagements of types that no API creates (`CONVERSATION_SESSION`); only seeds make them, and only v1 shows them.
+FOREIGN: Final = "engagements"
 CRM: Final = ("contacts", "companies", "deals", "tickets")
 #: type -> (word in error messages, HubSpot's object type id)
 NAMES: Final = {
     "calls": ("CALL", "0-48"), "emails": ("EMAIL", "0-49"), "meetings": ("MEETING_EVENT", "0-47"),
     "notes": ("NOTE", "0-46"), "tasks": ("TASK", "0-27"), "contacts": ("CONTACT", "0-1"),
     "companies": ("COMPANY", "0-2"), "deals": ("DEAL", "0-3"), "tickets": ("TICKET", "0-5"),
+    FOREIGN: ("ENGAGEMENT", "0-4"),
 }  # fmt: skip
 SINGULAR: Final = {
     "call": "calls", "email": "emails", "meeting": "meetings", "note": "notes", "task": "tasks",
     "contact": "contacts", "company": "companies", "deal": "deals", "ticket": "tickets",
 }  # fmt: skip
 #: Every way to write an object type in a path -> the type.
-TYPES: Final = {t: t for t in NAMES} | SINGULAR | {NAMES[t][1]: t for t in NAMES}
+TYPES: Final = {t: t for t in SINGULAR.values()} | SINGULAR | {NAMES[t][1]: t for t in SINGULAR.values()}
 
 #: HubSpot: notes guide, characters of a note's body; the general limit of a text property.
 MAX_TEXT: Final = 65_536
@@ -36,7 +39,7 @@ PROPERTY_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,99}")
 
 
 class Property(NamedTuple):
-    """A property: its `kind` (string, number, datetime, enumeration, bool, json or owner) and its limits."""
+    """A property: its `kind` (string, number, datetime, enumeration, bool, json, email, owner, hidden) and its limits."""
 
     kind: str = "string"
     options: tuple[str, ...] = ()
@@ -46,6 +49,8 @@ class Property(NamedTuple):
 TEXT, NUMBER, TIME, BOOL = Property(), Property("number"), Property("datetime"), Property("bool")
 READ = Property(read_only=True)
 READ_TIME = Property("datetime", read_only=True)
+#: Where the type and those fields of v1's `metadata` are kept that have no property; the dot keeps the names apart.
+V1_TYPE, V1_REST = "v1.type", "v1.metadata"
 
 
 def _choice(options: str) -> Property:
@@ -57,8 +62,8 @@ def _all(names: str, what: Property = TEXT) -> dict[str, Property]:
 
 
 _ON_ALL = (
-    _all("hubspot_team_id hs_unique_id hs_all_accessible_team_ids")
-    | {"hubspot_owner_id": Property("owner"), "hs_object_id": READ, "hs_lastmodifieddate": READ_TIME}
+    _all("hs_unique_id hs_all_accessible_team_ids")
+    | {"hubspot_owner_id": Property("owner"), "hubspot_team_id": NUMBER, "hs_object_id": READ, "hs_lastmodifieddate": READ_TIME}
 )  # fmt: skip
 _ON_ENGAGEMENTS = (
     _ON_ALL
@@ -67,6 +72,7 @@ _ON_ENGAGEMENTS = (
     | _all("hs_body_preview hs_body_preview_html hs_body_preview_is_truncated hs_created_by hs_modified_by", READ)
     | _all("hs_engagement_source hs_engagement_source_id hs_gdpr_deleted hs_queue_membership_ids", READ)
     | _all("hs_scheduled_tasks", READ)
+    | _all(f"{V1_TYPE} {V1_REST}", Property("hidden", read_only=True))
 )
 #: HubSpot: calls guide; HOLD, MISSED and UNKNOWN are known to its calling SDK.
 _CALL_STATUS = "BUSY CALLING_CRM_USER CANCELED COMPLETED CONNECTING FAILED IN_PROGRESS NO_ANSWER QUEUED RINGING HOLD MISSED UNKNOWN"
@@ -75,11 +81,12 @@ _CALL_STATUS = "BUSY CALLING_CRM_USER CANCELED COMPLETED CONNECTING FAILED IN_PR
 STANDARD: Final[dict[str, dict[str, Property]]] = {
     "calls": _ON_ENGAGEMENTS
     | _all("hs_call_title hs_call_body hs_call_from_number hs_call_to_number hs_call_recording_url hs_call_source")
-    | _all("hs_call_callee_object_id hs_call_callee_object_type hs_call_external_id hs_call_external_account_id")
+    | _all("hs_call_callee_object_type hs_call_external_id hs_call_external_account_id")
     | _all("hs_call_app_id hs_call_has_voicemail hs_call_disposition hs_call_callee_object_type_id")
     | {
         "hs_call_direction": _choice("INBOUND OUTBOUND"),
         "hs_call_duration": NUMBER,
+        "hs_call_callee_object_id": NUMBER,
         "hs_call_status": _choice(_CALL_STATUS),
     },
     "emails": _ON_ENGAGEMENTS
@@ -113,12 +120,14 @@ STANDARD: Final[dict[str, dict[str, Property]]] = {
         "hs_task_completion_date": TIME,
     },
     "contacts": _ON_ALL
-    | _all("email phone mobilephone firstname lastname jobtitle company lifecyclestage hs_additional_emails")
+    | {"email": Property("email")}
+    | _all("phone mobilephone firstname lastname jobtitle company lifecyclestage hs_additional_emails")
     | _all("hs_searchable_calculated_phone_number hs_searchable_calculated_mobile_number", READ)
     | {"createdate": READ_TIME, "lastmodifieddate": READ_TIME},
     "companies": _ON_ALL | _all("name domain website phone city country industry") | {"createdate": READ_TIME},
     "deals": _ON_ALL | _all("dealname amount dealstage pipeline closedate") | {"createdate": READ_TIME},
     "tickets": _ON_ALL | _all("subject content hs_pipeline hs_pipeline_stage") | {"createdate": READ_TIME},
+    FOREIGN: _ON_ENGAGEMENTS,
 }  # fmt: skip
 
 #: What a read gives when no property is asked for, beside the id and the dates.
@@ -152,6 +161,7 @@ def checked(known: Mapping[str, Property], given: Any, owners: Collection[str]) 
     return good, problems
 
 
+@lru_cache(maxsize=256)  # a time is checked, and then read again for the place on the timeline
 def ms(text: str) -> int:
     """A time as the API takes it (ISO 8601 with an offset, or milliseconds since 1970) in ms, UTC; else ValueError."""
     if text.lstrip("-").isdigit():
@@ -172,13 +182,15 @@ def iso(time_ms: int) -> str:
 
 
 def as_number(text: str | None) -> float | None:
-    """A stored number or time as a number to compare by (times in ms); None when there is none."""
+    """A stored number or time as a number to compare by (times in ms); None when it is neither."""
     if not text:
         return None
-    try:
-        return float(text)
-    except ValueError:
-        return ms(text)
+    for read in (float, ms):
+        try:
+            return read(text)
+        except (ValueError, OverflowError):
+            continue
+    return None
 
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  naive UTC: one conversion less for each time
@@ -209,11 +221,7 @@ def _stored(what: Property | None, name: str, value: str, owners: Collection[str
 
 def _number(what: Property, value: str) -> tuple[str, str] | None:
     del what
-    try:
-        float(value)
-    except ValueError:
-        return "INVALID_LONG", f"{value} was not a valid long."
-    return None
+    return None if _NUMBER.fullmatch(value) else ("INVALID_LONG", f"{value} was not a valid long.")
 
 
 def _option(what: Property, value: str) -> tuple[str, str] | None:
@@ -236,6 +244,13 @@ def _json(what: Property, value: str) -> tuple[str, str] | None:
     return None if isinstance(read, dict) else ("INVALID_JSON", f"{value[:200]} was not valid JSON.")
 
 
+def _email(what: Property, value: str) -> tuple[str, str] | None:
+    del what
+    return None if _EMAIL.fullmatch(value) else ("INVALID_EMAIL", f"Email address {value} is invalid")
+
+
+_NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 _CHECKS: dict[str, Callable[[Property, str], tuple[str, str] | None]] = {
-    "number": _number, "enumeration": _option, "bool": _bool, "json": _json,
+    "number": _number, "enumeration": _option, "bool": _bool, "json": _json, "email": _email,
 }  # fmt: skip

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from etl.sandbox.answers import Refusal, wrong_json
-from etl.sandbox.fields import CRM, ENGAGEMENTS, NAMES
+from etl.sandbox.fields import CRM, ENGAGEMENTS, NAMES, SINGULAR
 from etl.sandbox.schema import Link
 from etl.sandbox.store import Store
 
@@ -39,16 +39,25 @@ def asked(from_type: str, from_id: int, associations: Any) -> list[Link]:
     """
     if not isinstance(associations or [], list):
         raise wrong_json("java.util.ArrayList<PublicAssociationsForObject>", associations)
+    return [
+        link
+        for association in associations or []
+        for link in of_types(from_type, from_id, _to_id(association), association.get("types"))
+    ]
+
+
+def of_types(from_type: str, from_id: int, to_id: int, types: Any) -> list[Link]:
+    """The links of the kinds that a list of `{associationCategory, associationTypeId}` names; as `asked` judges them."""
+    if not isinstance(types or [], list):
+        raise wrong_json("java.util.ArrayList<AssociationSpec>", types)
     links = []
-    for association in associations or []:
-        to_id = _to_id(association)
-        for kind in association.get("types") or []:
-            type_id = kind.get("associationTypeId") if isinstance(kind, dict) else None
-            if type_id not in _PAIRS:
-                raise Refusal(400, f"No association type with id {type_id} exists", "VALIDATION_ERROR")
-            pair_from, pair_to = _PAIRS[type_id]
-            if pair_from == from_type:
-                links.append(Link(from_type, from_id, pair_to, to_id, type_id in PRIMARY_IDS.values()))
+    for kind in types or []:
+        type_id = kind.get("associationTypeId") if isinstance(kind, dict) else None
+        if type(type_id) is not int or type_id not in _PAIRS:
+            raise Refusal(400, f"No association type with id {type_id} exists", "VALIDATION_ERROR")
+        pair_from, pair_to = _PAIRS[type_id]
+        if pair_from == from_type:
+            links.append(Link(from_type, from_id, pair_to, to_id, type_id in PRIMARY_IDS.values()))
     return links
 
 
@@ -85,7 +94,7 @@ def label(link: Link) -> str:
 
 
 def _singular(object_type: str) -> str:
-    return {"companies": "company"}.get(object_type, object_type[:-1])
+    return next((s for s, plural in SINGULAR.items() if plural == object_type), object_type)
 
 
 def _to_id(association: Any) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 import orjson
+from starlette.datastructures import QueryParams
 
 from etl.sandbox.answers import Invalid, Refusal, wrong_json
 from etl.sandbox.faults import Faults
@@ -32,7 +33,7 @@ class Call(NamedTuple):
     """One request: what stands in its path, its query and its body, when it came, and its number."""
 
     path: Mapping[str, str]
-    query: Mapping[str, str]
+    query: QueryParams
     body: bytes
     now_ms: int
     number: int
@@ -70,6 +71,10 @@ class Call(NamedTuple):
             raise Refusal(400, f"{name} must be a number from {least} to {most}, but was {text!r}", "VALIDATION_ERROR")
         return int(text)
 
+    def listed(self, name: str) -> list[str]:
+        """The values of a list in the query: joined by commas, or the name once more for each."""
+        return [part.strip() for text in self.query.getlist(name) for part in text.split(",") if part.strip()]
+
 
 @dataclass(slots=True)
 class Portal:
@@ -86,7 +91,7 @@ class Portal:
         """Seconds after the end of its request, answered or not, in which a create becomes readable everywhere."""
         if self.settings.settle_s is not None:
             return self.settings.settle_s
-        return self.settings.index_lag_s + self.faults.latest_s() + MARGIN_S
+        return self.settings.index_lag_s + self.settings.latency_s + self.faults.latest_s() + MARGIN_S
 
     def indexed_until_ms(self, now_ms: int) -> int:
         """What was made after this moment is not yet in the search index."""

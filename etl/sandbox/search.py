@@ -1,13 +1,14 @@
 """The filters of a search as a condition for the store.
 
-Groups are joined by OR, the filters of a group by AND. What compares for equality uses the index where there is one;
+Groups are joined by OR, the filters of a group by AND. A filter, also a negative one, finds only objects that have a value
+in its property. What compares for equality uses the index where there is one;
 all else looks into each object's properties, as text in lower case or, for numbers and times, as numbers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, NoReturn
 
 import orjson
 
@@ -21,6 +22,7 @@ _COLUMNS: Final = {
     "hs_object_id": "id", "hs_createdate": "created_ms", "createdate": "created_ms", "hs_timestamp": "time_ms",
     "hs_lastmodifieddate": "updated_ms", "lastmodifieddate": "updated_ms",
 }  # fmt: skip
+_NUMERIC: Final = frozenset({"number", "datetime"})
 
 
 class Found(NamedTuple):
@@ -47,7 +49,7 @@ def finder(object_type: str, body: Mapping[str, Any], known: Mapping[str, Proper
     if query := str(body.get("query") or ""):
         if len(query) > MOST_QUERY:
             raise Refusal(400, f"The query is longer than {MOST_QUERY} characters", "VALIDATION_ERROR")
-        where += " AND has_token(properties, ?)"
+        where += " AND has_token((SELECT group_concat(value, ' ') FROM json_each(properties)), ?)"
         values.append(query)
     return Found(where, values, _order(body, known))
 
@@ -56,38 +58,39 @@ def _condition(object_type: str, given: Any, known: Mapping[str, Property]) -> t
     name, operator = str(given.get("propertyName")), str(given.get("operator"))
     if name not in known:
         raise Refusal(400, f'Property "{name}" does not exist', "VALIDATION_ERROR")
-    numeric = name in _COLUMNS or known[name].kind in {"number", "datetime"}
+    numeric = name in _COLUMNS or known[name].kind in _NUMERIC
     one, many = given.get("value"), given.get("values")
     if operator in {"HAS_PROPERTY", "NOT_HAS_PROPERTY"}:
         sql, own = _expression(name, numeric=False)
         return f"coalesce({sql}, '') {'<>' if operator == 'HAS_PROPERTY' else '='} ''", own
     if operator in {"IN", "NOT_IN"}:
-        values = [
-            _value(v, numeric=numeric) for v in (many if isinstance(many, list) else _lacking(operator, "values"))
-        ]
-        return _among(object_type, name, operator, values, numeric=numeric)
-    if one is None:
-        _lacking(operator, "value")
-    value = _value(one, numeric=numeric)
-    sql, own = _expression(name, numeric=numeric)
+        listed = many if isinstance(many, list) else _lacking(operator, "values")
+        return _among(object_type, name, operator, [_value(v, numeric=numeric) for v in listed], numeric=numeric)
+    value = _lacking(operator, "value") if one is None else _value(one, numeric=numeric)
     if operator == "EQ":
         return _among(object_type, name, "IN", [value], numeric=numeric)
-    if operator in _COMPARE:
-        return f"{sql} {_COMPARE[operator]} ?", [*own, value]
+    if operator in {"CONTAINS_TOKEN", "NOT_CONTAINS_TOKEN"}:
+        return _token(name, str(one), holds=operator == "CONTAINS_TOKEN")
+    sql, own = _expression(name, numeric=numeric)
     if operator == "BETWEEN":
         return f"{sql} BETWEEN ? AND ?", [*own, value, _value(given.get("highValue"), numeric=numeric)]
-    if operator in {"CONTAINS_TOKEN", "NOT_CONTAINS_TOKEN"}:
-        sql, own = _expression(name, numeric=False)
-        return f"{'NOT ' if operator.startswith('NOT') else ''}has_token({sql}, ?)", [*own, str(one)]
-    raise Refusal(400, f"Invalid enum constant '{operator}' for class FilterOperator", "VALIDATION_ERROR")
+    if operator not in _COMPARE:
+        raise Refusal(400, f"Invalid enum constant '{operator[:100]}' for class FilterOperator", "VALIDATION_ERROR")
+    return f"{sql} {_COMPARE[operator]} ?", [*own, value]
+
+
+def _token(name: str, token: str, *, holds: bool) -> tuple[str, list[Any]]:
+    sql, own = _expression(name, numeric=False)
+    there = f"coalesce({sql}, '') <> ''"
+    return f"{there} AND has_token(CAST({sql} AS TEXT), ?) = ?", [*own, *own, token, holds]
 
 
 def _among(object_type: str, name: str, operator: str, values: list[Any], *, numeric: bool) -> tuple[str, list[Any]]:
     listed = orjson.dumps(values).decode()
     not_ = "NOT " if operator == "NOT_IN" else ""
-    if name not in _COLUMNS and (name in INDEXED or name not in STANDARD[object_type]):
+    if operator == "IN" and not numeric and (name in INDEXED or name not in STANDARD[object_type]):
         inner = "SELECT id FROM value WHERE type = ? AND name = ? AND value IN (SELECT value FROM json_each(?))"
-        return f"id {not_}IN ({inner})", [object_type, name, orjson.dumps([str(v) for v in values]).decode()]
+        return f"id IN ({inner})", [object_type, name, listed]
     sql, own = _expression(name, numeric=numeric)
     return f"{sql} {not_}IN (SELECT value FROM json_each(?))", [*own, listed]  # noqa: S608  names are bound
 
@@ -108,7 +111,7 @@ def _value(value: Any, *, numeric: bool) -> Any:
         return text.lower()
     try:
         return ms(text) if not text.replace(".", "", 1).isdigit() else float(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise Refusal(400, f"{text} was not a valid long.", "VALIDATION_ERROR") from None
 
 
@@ -122,7 +125,8 @@ def _order(body: Mapping[str, Any], known: Mapping[str, Property]) -> str:
         raise Refusal(400, f'Property "{name}" does not exist', "VALIDATION_ERROR")
     down = "DESC" if first.get("direction") == "DESCENDING" else "ASC"
     # a known property's name is made of letters, digits and underscores: it can stand in the text
-    sql = _COLUMNS.get(name) or f"lower(json_extract(properties, '$.\"{name}\"'))"
+    fold = "as_number" if known[name].kind in _NUMERIC else "lower"
+    sql = _COLUMNS.get(name) or f"{fold}(json_extract(properties, '$.\"{name}\"'))"
     return f"{sql} {down}, id {down}"
 
 
@@ -140,5 +144,5 @@ def _listed(body: Mapping[str, Any], name: str) -> list[Any]:
     return value
 
 
-def _lacking(operator: str, name: str) -> list[Any]:
+def _lacking(operator: str, name: str) -> NoReturn:
     raise Refusal(400, f"operator {operator} requires {name}", "VALIDATION_ERROR")

@@ -1,4 +1,7 @@
-"""A folder of four CSV files -> the contacts, companies, deals and owners that an empty store begins with."""
+"""A folder of four CSV files -> the contacts, companies, deals and owners that an empty store begins with.
+
+The folder may also have `engagements.jsonl`, for what is in a CRM before an import: see `seed_engagements`.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import Final, NamedTuple
 from etl.errors import ContentError, InputError
 from etl.sandbox.links import missing
 from etl.sandbox.schema import Held, Link
+from etl.sandbox.seed_engagements import FILE, fill
 from etl.sandbox.store import Store
 from etl.sandbox.writing import completed
 
@@ -46,6 +50,8 @@ def seed(store: Store, folder: Path, now_ms: int) -> dict[str, int]:
     store.begin()
     try:
         counts = {name.removesuffix(".csv"): _fill(store, folder / name, now_ms - _AGE_MS) for name in FILES}
+        if (folder / FILE).exists():
+            counts["engagements"] = fill(store, folder / FILE, now_ms - _AGE_MS)
     except BaseException:
         store.rollback()
         raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import os
 import socket
 import sys
@@ -105,6 +106,16 @@ def url_of(listening: socket.socket) -> str:
     """The address that a listening socket has."""
     host, port = listening.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def is_exposed(host: str) -> bool:
+    """Whether others than this machine may reach a server that listens there."""
+    if host == "localhost":
+        return False
+    try:
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return True  # a name: whatever it stands for
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -1,4 +1,4 @@
-"""The store: one SQLite file with all that the account holds; the only SQL of the sandbox.
+"""The store: one SQLite file with all that the account holds. All SQL that writes is here, in `files` and `versions`.
 
 One connection writes. WAL with `synchronous=NORMAL`: what was acknowledged survives the death of the process (a power cut
 may take the last moments with it).
@@ -16,9 +16,13 @@ import orjson
 
 from etl.errors import StorageError
 from etl.sandbox.fields import INDEXED, STANDARD, Property, as_number
+from etl.sandbox.files import Files
 from etl.sandbox.schema import COLUMNS, SCHEMA, Held, Link, held_of, table
+from etl.sandbox.versions import Version, note, versions
 from etl.sandbox.words import has_token
 
+#: HubSpot: what is archived can be looked at in the recycle bin, except of these types.
+GONE_FOR_GOOD: Final = frozenset({"emails"})
 #: The first id given to an engagement; seeds with higher ids push it up.
 FIRST_ID: Final = 20_000_000_001
 
@@ -33,7 +37,7 @@ def open_store(path: Path) -> Store:
 
 
 class Store:
-    """One open store. Every method but `stream_*` belongs to the one thread that answers requests."""
+    """One open store, used by the one thread that answers requests."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -50,6 +54,7 @@ class Store:
         self._db.execute(
             "INSERT OR IGNORE INTO portal VALUES ('id', ?)", (str(40_000_000 + secrets.randbelow(9_000_000)),)
         )
+        self.files = Files(self._db)
         self.portal_id = int(self._one("SELECT value FROM portal WHERE name = 'id'"))
         self._next_id = FIRST_ID
         self.count_on_from_highest()
@@ -88,7 +93,8 @@ class Store:
 
     def count_on_from_highest(self) -> None:
         """Lets new ids begin above all that are in the store."""
-        highest = self._one("SELECT max((SELECT coalesce(max(id), 0) FROM engagement), coalesce(max(id), 0)) FROM crm")
+        tables = ("engagement", "crm", "file")
+        highest = max(self._one(f"SELECT coalesce(max(id), 0) FROM {name}") for name in tables)  # noqa: S608  three names
         self._next_id = max(self._next_id, highest + 1)
 
     # -- objects ------------------------------------------------------------------------------------------------------
@@ -103,17 +109,25 @@ class Store:
         self.link(links)
 
     def update(self, held: Held) -> None:
-        """Writes an object again."""
+        """Writes an object again; what is archived loses its links, and what changed is noted in its history."""
         before = self.get(held.type, [held.id])[held.id]
+        note(self._db, before, held)
         self._db.executemany("DELETE FROM value WHERE type=? AND name=? AND value=? AND id=?", self._values([before]))
         sql = (
             f"UPDATE {table(held.type)} SET updated_ms=?, time_ms=?, active=?, archived=?, properties=? "  # noqa: S608
             "WHERE type=? AND id=?"
         )
         text = orjson.dumps(held.properties).decode()
-        self._db.execute(sql, (*held[3:7], text, held.type, held.id))
-        if not held.archived:
+        archived = 2 if held.archived and held.type in GONE_FOR_GOOD else held.archived
+        self._db.execute(sql, (*held[3:6], archived, text, held.type, held.id))
+        if held.archived:
+            self._unlink_all(held)
+        else:
             self._db.executemany("INSERT INTO value VALUES (?,?,?,?)", self._values([held]))
+
+    def versions(self, held: Held, names: Collection[str]) -> dict[str, list[Version]]:
+        """The values that properties of an object have and had, newest first; one that never had any is absent."""
+        return versions(self._db, held, names)
 
     def get(self, object_type: str, ids: Collection[int], *, archived: bool = False) -> dict[int, Held]:
         """The objects with these ids; what is not there, or archived when that is not asked for, is absent."""
@@ -175,6 +189,12 @@ class Store:
         sql = "DELETE FROM link WHERE from_type=? AND from_id=? AND to_type=? AND to_id=?"
         self._db.executemany(sql, [a[:4], (a.to_type, a.to_id, a.from_type, a.from_id)])
 
+    def _unlink_all(self, held: Held) -> None:
+        far = "SELECT to_type, to_id FROM link WHERE from_type=? AND from_id=?"
+        back = f"DELETE FROM link WHERE (from_type, from_id) IN ({far}) AND to_type=? AND to_id=?"  # noqa: S608
+        self._db.execute(back, (held.type, held.id, held.type, held.id))
+        self._db.execute("DELETE FROM link WHERE from_type=? AND from_id=?", (held.type, held.id))
+
     def links(self, from_type: str, ids: Collection[int], to_type: str | None = None) -> dict[int, list[Link]]:
         """The links of each id (to one type), by type and id ascending; an id without any is absent."""
         sql = "SELECT * FROM link WHERE from_type = ? AND from_id IN (SELECT value FROM json_each(?)) AND ? IN ('', to_type)"
@@ -234,7 +254,7 @@ class Store:
         self._db.execute("DELETE FROM property WHERE type = ? AND name = ?", (object_type, name))
         self._known.clear()
 
-    # -- requests and streams -----------------------------------------------------------------------------------------
+    # -- requests -----------------------------------------------------------------------------------------------------
 
     def new_request(self) -> int:
         """The number of the request that has just come in."""
@@ -245,27 +265,18 @@ class Store:
         """Notes a request: number, received (ms), method, path, status (None: no answer), fault, created (JSON)."""
         self._db.execute("INSERT INTO request VALUES (?,?,?,?,?,?,?)", row)
 
-    def stream_engagements(self) -> Iterator[list[tuple[Held, list[Link]]]]:
-        """All engagements by ascending id with their links, some hundred at a time, from a connection of its own."""
-        db, after = sqlite3.connect(self.path, check_same_thread=False), 0
-        sql = f"SELECT {COLUMNS} FROM engagement WHERE id > ? AND archived = 0 ORDER BY id LIMIT 500"  # noqa: S608
-        to = "SELECT link.* FROM link WHERE from_type = ? AND from_id = ?"
-        try:
-            while held := [held_of(row) for row in db.execute(sql, (after,))]:
-                yield [(h, [Link(*row) for row in db.execute(to, (h.type, h.id))]) for h in held]
-                after = held[-1].id
-        finally:
-            db.close()
+    def unanswered(self, number: int) -> None:
+        """Notes of a request that its client had left before the answer was sent."""
+        self._db.execute("UPDATE request SET status = NULL WHERE id = ?", (number,))
 
-    def stream_requests(self) -> Iterator[list[tuple[Any, ...]]]:
-        """The rows of `log` by ascending number, some hundred at a time, from a connection of its own."""
-        db, after = sqlite3.connect(self.path, check_same_thread=False), 0
-        try:
-            while rows := db.execute("SELECT * FROM request WHERE id > ? ORDER BY id LIMIT 500", (after,)).fetchall():
-                yield rows
-                after = rows[-1][0]
-        finally:
-            db.close()
+    def taken_since(self, moment_ms: int) -> int:
+        """How many requests came since then and were not refused for their number."""
+        count = 0
+        for received_ms, status in self._db.execute("SELECT received_ms, status FROM request ORDER BY id DESC"):
+            if received_ms < moment_ms:
+                break
+            count += status != 429
+        return count
 
     def _values(self, held: Iterable[Held]) -> list[tuple[str, str, str, int]]:
         return [

@@ -13,13 +13,16 @@ from uuid import NAMESPACE_OID, uuid5
 import orjson
 
 from etl.sandbox.answers import Refusal, part_of, wrong_json
-from etl.sandbox.fields import ENGAGEMENTS, SHOWN, STANDARD, iso, ms
+from etl.sandbox.fields import FOREIGN, SHOWN, STANDARD, V1_REST, V1_TYPE, iso, ms
 from etl.sandbox.links import V1_LISTS, label
 from etl.sandbox.schema import Held, Link
+from etl.sandbox.versions import Version
 from etl.sandbox.words import preview
 
-#: v1 type -> object type. Mail of the other directions is read with its direction as type, but not written.
+#: v1 type -> object type.
 V1_TYPES: Final = {"CALL": "calls", "EMAIL": "emails", "MEETING": "meetings", "NOTE": "notes", "TASK": "tasks"}
+#: Mail of the other directions is read with its direction as v1 type, but not written through v1.
+MAIL_TYPES: Final = ("INCOMING_EMAIL", "FORWARDED_EMAIL")
 HEADERS: Final = ("from", "sender", "to", "cc", "bcc")
 
 _T, _I, _B, _MS, _L = "text", "int", "bool", "time", "list"
@@ -55,11 +58,20 @@ METADATA: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "isAllDay": ("hs_task_is_all_day", _B), "sendDefaultReminder": ("hs_task_send_default_reminder", _B),
         "completionDate": ("hs_task_completion_date", _MS),
     },
+    FOREIGN: {},
 }  # fmt: skip
 #: Where the text of the preview stands, first choice first.
 BODIES: Final = {
     "calls": ("hs_call_body",), "emails": ("hs_email_text", "hs_email_html"), "meetings": ("hs_meeting_body",),
-    "notes": ("hs_note_body",), "tasks": ("hs_task_body",),
+    "notes": ("hs_note_body",), "tasks": ("hs_task_body",), FOREIGN: (),
+}  # fmt: skip
+#: How the names of properties begin that are worked out when they are read.
+_DERIVED: Final = ("hs_body_preview", "hs_email_", "hs_timestamp", "hs_scheduled_tasks")
+#: field of v1's `engagement` -> (property, kind); the first two can be written through v1.
+ENGAGEMENT: Final[dict[str, tuple[str, str]]] = {
+    "uid": ("hs_unique_id", _T), "activityType": ("hs_activity_type", _T), "teamId": ("hubspot_team_id", _I),
+    "source": ("hs_engagement_source", _T), "sourceId": ("hs_engagement_source_id", _T),
+    "createdBy": ("hs_created_by", _I), "modifiedBy": ("hs_modified_by", _I),
 }  # fmt: skip
 #: What v1 knows of other kinds of links; always empty here.
 _OTHER_LISTS: Final = ("ownerIds", "workflowIds", "contentIds", "quoteIds", "marketingEventIds")
@@ -89,10 +101,10 @@ def v1_properties(object_type: str, engagement: Mapping[str, Any], body: Mapping
         if metadata.get(field) is not None:
             given[name] = _written(kind, metadata[field])
     if headers := {h: metadata[h] for h in HEADERS if metadata.get(h) is not None and object_type == "emails"}:
-        given["hs_email_headers"] = orjson.dumps(headers).decode()
+        given["hs_email_headers"] = orjson.dumps(_people(headers)).decode()
     if "attachments" in body:
         attached = part_of(body, "attachments", list)
-        if not all(isinstance(a, dict) and isinstance(a.get("id"), int) for a in attached):
+        if not all(isinstance(a, dict) and _is_whole(a.get("id")) for a in attached):
             raise Refusal(400, "Invalid input JSON: each attachment needs an id", "VALIDATION_ERROR")
         given["hs_attachment_ids"] = ";".join(str(a["id"]) for a in attached)
     for field, name in (("ownerId", "hubspot_owner_id"), ("uid", "hs_unique_id"), ("activityType", "hs_activity_type")):
@@ -109,20 +121,20 @@ def object_view(held: Held, names: Collection[str] | None, known: Collection[str
     stamps = _stamps(held)
     if names is None:
         shown: dict[str, Any] = {**held.properties, **stamps}
+        shown.pop(V1_REST, None)
     else:
         everything = {**held.properties, **stamps}
-        if held.type in ENGAGEMENTS and any(
-            n.startswith(("hs_body_preview", "hs_email_", "hs_timestamp")) for n in names
-        ):
+        if held.type in BODIES and any(n.startswith(_DERIVED) for n in names):
             everything = derived(held) | everything
         shown = {n: everything.get(n) or None for n in {*names, *stamps} if n in known}
-    return {
+    view = {
         "id": str(held.id),
         "properties": shown,
         "createdAt": _iso_ms(held.created_ms),
         "updatedAt": _iso_ms(held.updated_ms),
         "archived": held.archived,
     }
+    return view | {"archivedAt": _iso_ms(held.updated_ms)} if held.archived else view
 
 
 def default_names(object_type: str) -> tuple[str, ...]:
@@ -137,6 +149,14 @@ def links_view(links: Iterable[Link], types: Iterable[str]) -> dict[str, Any]:
     return {t: {"results": results} for t, results in shown.items() if results}
 
 
+def history_view(versions: Mapping[str, Iterable[Version]]) -> dict[str, Any]:
+    """The `propertiesWithHistory` of an object: property -> its values, newest first."""
+    return {
+        name: [{"value": v.value, "timestamp": _iso_ms(v.since_ms), "sourceType": "INTEGRATION"} for v in listed]
+        for name, listed in versions.items()
+    }
+
+
 def custom(held: Held) -> dict[str, str]:
     """The values of properties that the account has added."""
     return {n: v for n, v in held.properties.items() if n not in STANDARD[held.type]}
@@ -149,13 +169,16 @@ def own_key(held: Held) -> str:
 
 def derived(held: Held) -> dict[str, str]:
     """The properties that the account fills in by itself from others."""
-    made = {"hs_timestamp": iso(held.time_ms)}
+    made = {"hs_timestamp": iso(held.time_ms), "hs_body_preview_is_truncated": "false"}
     if body := body_of(held):
         text, cut = preview(body)
         made |= {"hs_body_preview": text, "hs_body_preview_is_truncated": str(cut).lower()}
         made["hs_body_preview_html"] = _preview_html(text)
     if held.type == "emails" and (headers := held.properties.get("hs_email_headers")):
         made |= _addresses(orjson.loads(headers))
+    if scheduled := _scheduled(held, 0):
+        kept = [{k: v for k, v in one.items() if k != "portalId"} for one in scheduled]
+        made["hs_scheduled_tasks"] = orjson.dumps({"scheduledTasks": kept}).decode()
     return made
 
 
@@ -171,9 +194,7 @@ def _engagement(held: Held, portal_id: int) -> dict[str, Any]:
     if owner := own.get("hubspot_owner_id"):
         view["ownerId"] = int(owner)
     view |= {"type": v1_type(held), "timestamp": held.time_ms}
-    for field, name in (("uid", "hs_unique_id"), ("activityType", "hs_activity_type")):
-        if own.get(name):
-            view[field] = own[name]
+    view |= {field: _READ[kind](own[name]) for field, (name, kind) in ENGAGEMENT.items() if own.get(name)}
     view |= {
         "allAccessibleTeamIds": [],
         "queueMembershipIds": [],
@@ -190,6 +211,8 @@ def v1_type(held: Held) -> str:
     """The v1 type: for mail its direction."""
     if held.type == "emails":
         return held.properties.get("hs_email_direction") or "EMAIL"
+    if held.type == FOREIGN:
+        return held.properties[V1_TYPE]
     return next(v1 for v1, object_type in V1_TYPES.items() if object_type == held.type)
 
 
@@ -198,7 +221,7 @@ def _metadata(held: Held) -> dict[str, Any]:
     view = {f: _READ[kind](own[name]) for f, (name, kind) in METADATA[held.type].items() if own.get(name)}
     if held.type == "emails":
         view = {"to": [], "cc": [], "bcc": []} | orjson.loads(own.get("hs_email_headers") or "{}") | view
-    return view
+    return orjson.loads(own[V1_REST]) | view if V1_REST in own else view
 
 
 def _scheduled(held: Held, portal_id: int) -> list[dict[str, Any]] | None:
@@ -211,13 +234,15 @@ def _scheduled(held: Held, portal_id: int) -> list[dict[str, Any]] | None:
 
 def _stamps(held: Held) -> dict[str, str]:
     contact = held.type == "contacts"
-    created = "hs_createdate" if held.type in ENGAGEMENTS else "createdate"
+    created = "hs_createdate" if held.type in BODIES else "createdate"
     modified = "lastmodifieddate" if contact else "hs_lastmodifieddate"
     return {created: _iso_ms(held.created_ms), modified: _iso_ms(held.updated_ms), "hs_object_id": str(held.id)}
 
 
 def _addresses(headers: Mapping[str, Any]) -> dict[str, str]:
-    sender, to = headers.get("from") or {}, headers.get("to") or []
+    sender, to = headers.get("from"), headers.get("to")
+    sender = sender if isinstance(sender, dict) else {}  # a caller's own JSON: anything can stand there
+    to = [a for a in to if isinstance(a, dict)] if isinstance(to, list) else []
     made = {f"hs_email_from_{p.lower()}": str(sender[p]) for p in ("email", "firstName", "lastName") if sender.get(p)}
     for part in ("email", "firstName", "lastName"):
         if joined := ";".join(str(a.get(part) or "") for a in to).strip(";"):
@@ -227,7 +252,7 @@ def _addresses(headers: Mapping[str, Any]) -> dict[str, str]:
 
 def _preview_html(text: str) -> str:
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return f"<html>\n <head></head>\n <body>\n  {escaped}\n </body>\n</html>"
+    return f"<html>\n <head></head>\n <body>\n {escaped}\n </body>\n</html>"
 
 
 def _iso_ms(time_ms: int) -> str:
@@ -245,7 +270,22 @@ def _written(kind: str, value: Any) -> str:
 
 
 def _numbers(text: str) -> list[str]:
-    return [part for part in text.split(";") if part.isdigit()]
+    return [part for part in text.split(";") if part.isascii() and part.isdigit() and len(part) < 19]
+
+
+def _people(headers: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The addresses of a mail's `metadata`: `from` and `sender` are objects, the others lists of objects."""
+    for name, value in headers.items():
+        listed = value if name not in {"from", "sender"} else [value]
+        if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
+            raise wrong_json(
+                "EmailAddress" if name in {"from", "sender"} else "java.util.ArrayList<EmailAddress>", value
+            )
+    return headers
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 _READ: Final[dict[str, Callable[[str], Any]]] = {

@@ -8,7 +8,7 @@ from typing import Final
 
 #: HubSpot cuts the preview of a body somewhere; what was recorded fits this length.
 PREVIEW: Final = 500
-_TAG = re.compile(r"<[^>]*>")
+_TAG = re.compile(r"<[^<>]*>")
 _SPACE = re.compile(r"\s+")
 _WORD = re.compile(r"[^\W_]+")
 

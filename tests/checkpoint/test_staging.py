@@ -20,10 +20,10 @@ def states(checkpoint: Checkpoint) -> dict[str, int]:
 def create_all(checkpoint: Checkpoint, plan: int) -> int:
     run = journal.begin_run(checkpoint, f"run of {plan}", plan)
     rows = journal.due(checkpoint, "planned", after=0, rows=1000)
-    keys = tuple(row.engagement.key for row in rows)
-    [request] = journal.write(checkpoint, run, [journal.Intent("objects", keys)], [])
-    outcomes = [Outcome(key, "created", str(i)) for i, key in enumerate(keys, 1)]
-    journal.write(checkpoint, run, [], [journal.Answer(request, outcomes, "done", "")])
+    numbers = [row.number for row in rows]
+    [request] = journal.write(checkpoint, run, [journal.Intent("objects", numbers)], [])
+    outcomes = [Outcome(row.engagement.key, "created", str(i)) for i, row in enumerate(rows, 1)]
+    journal.write(checkpoint, run, [], [journal.Answer(request, numbers, outcomes, "done", "")])
     journal.end_run(checkpoint, run, complete=True)
     return run
 
@@ -108,10 +108,11 @@ def test_a_row_that_was_never_sent_takes_the_new_payload(checkpoint: Checkpoint)
 def test_a_refused_row_is_planned_again_only_when_its_content_changed(checkpoint: Checkpoint) -> None:
     plan = stage_all(checkpoint, make_linked(["a", "b"]))
     run = journal.begin_run(checkpoint, "r", plan)
-    keys = tuple(row.engagement.key for row in journal.due(checkpoint, "planned", after=0, rows=10))
-    [request] = journal.write(checkpoint, run, [journal.Intent("objects", keys)], [])
+    rows = journal.due(checkpoint, "planned", after=0, rows=10)
+    keys, numbers = [row.engagement.key for row in rows], [row.number for row in rows]
+    [request] = journal.write(checkpoint, run, [journal.Intent("objects", numbers)], [])
     outcomes = [Outcome(key, "rejected", reason="no such contact") for key in keys]
-    journal.write(checkpoint, run, [], [journal.Answer(request, outcomes, "refused", "")])
+    journal.write(checkpoint, run, [], [journal.Answer(request, numbers, outcomes, "refused", "")])
 
     plan = stage_all(checkpoint, make_linked(["a", "b"], bodies=["body of a", "corrected"]))
 

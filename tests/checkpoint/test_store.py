@@ -13,7 +13,7 @@ import pytest
 
 from etl.checkpoint import journal
 from etl.checkpoint.store import Checkpoint, open_checkpoint
-from etl.errors import ConfigError, StorageError, TryLater
+from etl.errors import ConfigError, DamagedCheckpoint, StorageError, TryLater
 from tests.conftest import make_linked, stage_all
 
 
@@ -73,10 +73,10 @@ def test_a_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
         open_checkpoint(tmp_path / "c.sqlite", portal="p", namespace="n")
 
 
-def test_a_file_that_is_no_checkpoint_is_a_storage_error_not_a_traceback(tmp_path: Path) -> None:
+def test_a_file_that_is_no_checkpoint_is_a_damaged_checkpoint_not_a_traceback(tmp_path: Path) -> None:
     (tmp_path / "c.sqlite").write_bytes(b"this is no database" * 500)
 
-    with pytest.raises(StorageError, match="not a database"):
+    with pytest.raises(DamagedCheckpoint, match="not a database"):
         open_checkpoint(tmp_path / "c.sqlite", portal="p", namespace="n")
 
 
@@ -100,12 +100,12 @@ def test_what_was_in_flight_when_the_process_died_is_unknown_never_planned(check
     plan = stage_all(checkpoint, make_linked(["a", "b"]))
     run = journal.begin_run(checkpoint, "first", plan)
     [row, _] = journal.due(checkpoint, "planned", after=0, rows=10)
-    journal.write(checkpoint, run, [journal.Intent("v1", (row.engagement.key,))], [])
+    journal.write(checkpoint, run, [journal.Intent("v1", [row.number])], [])
 
     journal.begin_run(checkpoint, "second", plan)
 
     [unknown] = journal.due(checkpoint, "unknown", after=0, rows=10)
-    assert (unknown.engagement.key, unknown.wire, unknown.doubts) == (row.engagement.key, "v1", 1)
+    assert (unknown.engagement.key, unknown.wire, unknown.doubts) == (row.engagement.key, "v1", 0)
     assert len(journal.due(checkpoint, "planned", after=0, rows=10)) == 1
 
 
@@ -113,7 +113,7 @@ def test_a_row_that_is_not_planned_cannot_be_sent(checkpoint: Checkpoint) -> Non
     plan = stage_all(checkpoint, make_linked(["a"]))
     run = journal.begin_run(checkpoint, "r", plan)
     [row] = journal.due(checkpoint, "planned", after=0, rows=10)
-    intent = journal.Intent("objects", (row.engagement.key,))
+    intent = journal.Intent("objects", [row.number])
     journal.write(checkpoint, run, [intent], [])
 
     with pytest.raises(AssertionError):

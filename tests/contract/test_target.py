@@ -308,7 +308,7 @@ def test_more_words_than_one_request_takes_are_looked_up(ask: Ask):
         ("rate_limit", "planned", "wait", 0, False),
         ("daily_limit", "planned", "stop", 75, False),
         ("migrating", "planned", "stop", 75, False),
-        ("expired_token", "planned", "stop", 77, False),
+        ("expired_token", "planned", "wait", 77, False),
         ("forbidden", "planned", "stop", 77, False),
     ],
 )
@@ -326,6 +326,60 @@ def test_a_create_that_went_wrong_is_unknown_unless_it_was_certainly_not_worked_
 
     assert (outcome.key, outcome.state, verdict.next, verdict.exit_code) == (row.key, state, next_, exit_code)
     assert len(set(sandbox.audit()) - before) == is_there
+
+
+async def create_in_places(target: Target, rows: list[Engagement]) -> list[tuple[int, Any]]:
+    """For each request the rows that its place allowed, and what was sent."""
+    sent = []
+    while rows:
+        while not (place := target.place()).rows:  # noqa: ASYNC110 - time is what is waited for
+            await asyncio.sleep(place.wait_s)
+        now, rows = rows[: place.rows], rows[place.rows :]
+        sent.append((place.rows, await target.create(now)))
+    return sent
+
+
+def test_a_run_begins_with_one_row_then_ten_then_full_requests(ask: Ask, sandbox: Sandbox):
+    del sandbox
+
+    async def create(target: Target) -> Any:
+        return target.max_batch, await create_in_places(target, [engagement() for _ in range(11 + target.max_batch)])
+
+    max_batch, sent = ask(create)
+
+    assert [rows for rows, _ in sent][:3] == [min(rows, max_batch) for rows in (1, 10, 100)]
+    assert {outcome.state for _, (outcomes, _) in sent for outcome in outcomes} == {"created"}
+
+
+def test_a_token_that_is_refused_once_is_tried_again_and_twice_ends_the_run(ask: Ask, sandbox: Sandbox):
+    async def create(target: Target) -> Any:
+        await target.portal()
+        sandbox.break_("unauthorized:nth=1,times=1")
+        once = await create_in_places(target, [engagement(), engagement()])
+        sandbox.break_("unauthorized")
+        twice = await create_in_places(target, [engagement() for _ in range(12)])
+        sandbox.break_()
+        return once, twice
+
+    once, twice = ask(create)
+
+    assert [verdict.next for _, (_, verdict) in once] == ["wait", "done"]
+    assert [verdict.next for _, (_, verdict) in twice][:2] == ["wait", "stop"]
+    assert {outcome.state for _, (outcomes, _) in twice for outcome in outcomes} == {"planned"}
+
+
+def test_what_the_account_allows_is_known_from_the_first_reads(ask: Ask, sandbox: Sandbox):
+    del sandbox
+
+    async def look(target: Target) -> Any:
+        await target.portal()
+        return target.allowance()
+
+    told = ask(look)
+
+    assert (told.limit, told.window_s, told.daily_limit, told.reserve) == (100_000, 10.0, 1_000_000, 200_000)
+    assert told.daily_left is not None
+    assert told.daily_left < 1_000_000
 
 
 def test_a_row_that_a_batch_does_not_speak_of_is_unknown_and_found(ask: Ask, sandbox: Sandbox):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import httpx
@@ -11,12 +11,29 @@ import orjson
 import pytest
 
 from etl.flow import Engagement, Links
+from etl.hubspot.connections import Header, Raw
 from etl.hubspot.door import Door
 from etl.hubspot.objects import ObjectsTarget
 from etl.hubspot.transport import Answer, Transport
 from etl.hubspot.v1 import V1Target
 
 Handler = Callable[[httpx.Request], httpx.Response]
+
+
+class Handled:
+    """A network that is a function from requests to answers; what it raises has the names of httpcore's exceptions."""
+
+    def __init__(self, handler: Handler) -> None:
+        self.handler = handler
+
+    async def exchange(self, method: bytes, target: bytes, headers: Sequence[Header], body: bytes) -> Raw:
+        host = dict(headers)[b"host"].decode()
+        url = httpx.URL(f"https://{host}").copy_with(raw_path=target)
+        response = self.handler(httpx.Request(method.decode(), url, headers=list(headers), content=body))
+        return Raw(response.status_code, response.headers.raw, b"".join([part async for part in response.stream]))
+
+    async def close(self) -> None:
+        return None
 
 
 class Clock:
@@ -44,9 +61,9 @@ def clock() -> Clock:
 def door(clock: Clock) -> Callable[[Handler], Door]:
     """A door to a handler; the clock is the test's."""
 
-    def make(handler: Handler) -> Door:
-        transport = Transport("http://127.0.0.1:1", "secret-token", network=httpx.MockTransport(handler))
-        return Door(transport, clock=clock, sleep=clock.sleep, chance=lambda: 1.0)
+    def make(handler: Handler, **more: Any) -> Door:
+        transport = Transport("http://127.0.0.1:1", "secret-token", network=Handled(handler))
+        return Door(transport, clock=clock, sleep=clock.sleep, chance=lambda: 1.0, **more)
 
     return make
 

@@ -82,6 +82,37 @@ def test_a_remaining_that_our_own_requests_explain_costs_nothing():
     assert len(send_until(pace, 5.0, 0.5)) == 50
 
 
+def test_an_answer_that_is_late_tells_what_was_left_when_it_was_asked_for():
+    pace = Pace(limit=10)
+    for n in range(10):
+        pace.take(n / 10)
+    pace.hear({MAX: "10", LEFT: "0"}, 0.9)
+    pace.wait_s(13.0)
+    pace.hear({MAX: "10", LEFT: "0"}, 0.9)  # the same told again long after
+
+    assert len(send_until(pace, 14.0, 13.0)) == 10
+
+
+def test_a_moment_is_corrected_in_either_direction_and_counted_where_it_is_not_known():
+    pace = Pace(limit=3)
+    for moment in (1.0, 1.0, 5.0):
+        pace.take(moment)
+    pace.move(1.0, 7.0)
+    pace.move(5.0, 2.0)
+    pace.move(99.0, 3.0)
+
+    assert list(pace.moments) == [1.0, 2.0, 3.0, 7.0]
+
+
+def test_what_is_long_past_is_not_kept():
+    pace = Pace(limit=100)
+    for n in range(100_000):
+        pace.wait_s(n / 5)
+        pace.take(n / 5)
+
+    assert len(pace.moments) <= 201
+
+
 def test_nothing_is_sent_while_it_is_held_and_a_shorter_hold_does_not_shorten_it():
     pace = Pace()
     pace.hold(20.0)

@@ -10,7 +10,9 @@ import httpx
 import pytest
 
 from etl.errors import ConfigError, TokenError
-from etl.hubspot.transport import MAX_ANSWER_BYTES, Answer, Transport, checked_url
+from etl.hubspot.connections import MAX_ANSWER_BYTES, Timeouts
+from etl.hubspot.transport import Answer, Transport, checked_url
+from tests.hubspot.conftest import Handled
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -31,8 +33,8 @@ def asked(serve: Serve, *, deadline_s: float = 5.0, times: int = 1, scheme: str 
     async def run() -> list[Answer]:
         server = await asyncio.start_server(tidy, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        timeout = httpx.Timeout(0.5)
-        transport = Transport(f"{scheme}://127.0.0.1:{port}", "secret-token", deadline_s=deadline_s, timeout=timeout)
+        timeouts = Timeouts(0.5, 0.5, 0.5, 0.5)
+        transport = Transport(f"{scheme}://127.0.0.1:{port}", "secret-token", deadline_s=deadline_s, timeouts=timeouts)
         try:
             return [await transport.ask("POST", "/path", b"{}") for _ in range(times)]
         finally:
@@ -60,7 +62,7 @@ def mocked(response: httpx.Response) -> tuple[Answer, httpx.Request]:
         return response
 
     async def run() -> Answer:
-        transport = Transport("https://api.example.com/", " secret-token\n", network=httpx.MockTransport(handler))
+        transport = Transport("https://api.example.com/", " secret-token\n", network=Handled(handler))
         got = await transport.ask("POST", "/path?a=1", b'{"x":1}')
         await transport.close()
         return got

@@ -46,7 +46,7 @@ CASES: list[tuple[str, Answer, int, str, str, float, int]] = [
     ("key taken", answer(400, {"message": "Cannot set X. 7 already has that value."}), 1, "unknown", "unknown", 0, 0),
     ("row refused", answer(400, ERROR), 1, "refused", "rejected", 0, 0),
     ("row refused", answer(422, ERROR), 1, "refused", "rejected", 0, 0),
-    ("token refused", answer(401, {"category": "EXPIRED_AUTHENTICATION"}), 9, "stop", "planned", 0, 77),
+    ("token refused", answer(401, {"category": "EXPIRED_AUTHENTICATION"}), 9, "auth", "planned", 1, 77),
     ("scope missing", answer(403, {"category": "MISSING_SCOPES"}), 9, "stop", "planned", 0, 77),
     ("path not known", answer(404), 9, "stop", "planned", 0, 78),
     ("path not known", answer(405), 1, "stop", "planned", 0, 78),
@@ -87,6 +87,20 @@ def test_the_line(line: str, got: Answer, size: int, next_: str, rows: str, wait
     verdict, fate = judge(got, size)
 
     assert (verdict.next, fate, verdict.wait_s, verdict.exit_code) == (next_, rows, wait_s, exit_code)
+
+
+@pytest.mark.parametrize(
+    ("found", "answers"),
+    [
+        ("unwell", [Answer(failure="ConnectError"), Answer(failure="DeadlinePassed"), answer(500), answer(502), answer(408),
+                    answer(200), answer(400), answer(418)]),
+        ("busy", [answer(429), answer(429, limit("DAILY")), answer(423), answer(477), answer(401)]),
+        ("well", [answer(200, {}), answer(207, {}), answer(400, ERROR), answer(409, ERROR), answer(413),
+                  answer(403), answer(404)]),
+    ],
+)  # fmt: skip
+def test_what_an_answer_says_of_the_accounts_health(found: str, answers: list[Answer]):
+    assert {judge(got)[0].found for got in answers} == {found}
 
 
 def test_every_line_of_the_table_has_its_test():

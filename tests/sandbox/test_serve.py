@@ -2,19 +2,25 @@
 
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import click
 import httpx
 import orjson
 import pytest
 
-from etl.errors import ConfigError, ContentError, InputError, StorageError
+from etl.cli.sandbox import serve as etl_serve
+from etl.errors import ConfigError, ContentError, InputError, StorageError, TokenError
+from etl.sandbox.__main__ import main
+from etl.sandbox.options import settings_of
 from etl.sandbox.seed import seed
-from etl.sandbox.serve import serve
+from etl.sandbox.serve import is_exposed, serve
+from etl.sandbox.settings import Settings
 from etl.sandbox.store import open_store
 from tests.sandbox.conftest import call_input
 
@@ -120,6 +126,107 @@ def test_a_bad_start_says_what_to_do_and_has_its_exit_code(tmp_path, sandbox):
     assert "Traceback" not in port.stderr + fault.stderr
 
 
+def test_both_doors_take_the_same_options_and_each_reaches_its_setting():
+    own = {"db", "token", "ready_file", "parent_pid"}
+    doors = [[p.to_info_dict() for p in door.params if p.name not in own] for door in (main, etl_serve)]
+    given = [
+        "--db", "x", "--limit", "19/1s", "--tier", "pro", "--daily", "7", "--search-limit", "2", "--latency", "50ms", "--settle",
+        "3", "--index-lag", "2s", "--retry-after", "--no-unique-properties", "--repeated-uid", "conflict", "--fault-seed", "5",
+        "--missing-engagement", "404", "--time-zone", "Asia/Tokyo", "--fault", "locked", "--fault", "latency:p=0.5",
+    ]  # fmt: skip
+
+    told = main.make_context("sandbox", list(given)).params
+
+    assert doors[0] == doors[1]
+    assert settings_of(told) == Settings(
+        seed=5, index_lag_s=2.0, settle_s=3.0, window_max=19, window_s=1.0, daily_max=7, search_max=2, enforce_limits=True,
+        time_zone="Asia/Tokyo", unique_properties=False, missing_engagement="404", repeated_uid="conflict", retry_after=True,
+        latency_s=0.05,
+    )  # fmt: skip
+    assert [fault.name for fault in told["faults"]] == ["locked", "latency"]
+
+
+@pytest.mark.parametrize(
+    ("given", "window", "daily", "enforced"),
+    [
+        ((), 100_000, 1_000_000, False),
+        (("--tier", "free"), 100, 250_000, True),
+        (("--tier", "pro"), 190, 625_000, True),
+        (("--tier", "enterprise", "--limit", "250"), 250, 1_000_000, True),
+        (("--daily", "5"), 100_000, 5, True),
+    ],
+)
+def test_a_tier_sets_the_limits_and_what_is_given_goes_before_it(given, window, daily, enforced):
+    settings = settings_of(main.make_context("sandbox", ["--db", "x", *given]).params)
+
+    assert (settings.window_max, settings.daily_max, settings.enforce_limits) == (window, daily, enforced)
+    assert settings.window_s == 10.0
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ("--limit", "0/10s"), ("--limit", "190/0s"), ("--limit", "many"), ("--limit", "190/10s/2"), ("--latency", "-1"),
+        ("--latency", "inf"), ("--index-lag", "soon"), ("--tier", "gold"), ("--time-zone", "Mars/Olympus"),
+        ("--time-zone", "../secret"), ("--fault", "nope"), ("--fault", "latency:seconds=soon"), ("--daily", "0"),
+    ],
+)  # fmt: skip
+def test_an_option_that_makes_no_sense_is_a_usage_error(given):
+    with pytest.raises(click.BadParameter):
+        main.make_context("sandbox", ["--db", "x", *given])
+
+
+def test_the_only_token_comes_from_a_file_that_nobody_else_can_read(tmp_path, start):
+    secret = tmp_path / "token"
+    secret.write_text("pat-1\n")
+
+    with pytest.raises(TokenError, match="read by others"):
+        settings_of(main.make_context("sandbox", ["--db", "x", "--token-file", str(secret)]).params)
+    secret.chmod(0o600)
+    told = settings_of(main.make_context("sandbox", ["--db", "x", "--token-file", str(secret)]).params)
+    sandbox = start(token=told.token)
+
+    assert sandbox.get("/crm/v3/owners").status_code == 401
+    assert sandbox.get("/crm/v3/owners", headers={"Authorization": "Bearer pat-1"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "exposed"),
+    [("127.0.0.1", False), ("127.5.5.5", False), ("::1", False), ("localhost", False), ("0.0.0.0", True), ("::", True),
+     ("192.0.2.7", True), ("crm.example.com", True)],
+)  # fmt: skip
+def test_only_loopback_is_not_exposed(host, exposed):
+    assert is_exposed(host) is exposed
+
+
+def test_a_server_that_others_can_reach_says_so_once(tmp_path):
+    everywhere = subprocess.Popen(
+        command(tmp_path, "--host", "0.0.0.0"), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    wait_for(ready_in(tmp_path / "ready.json"))
+    everywhere.send_signal(signal.SIGTERM)
+
+    said = everywhere.communicate(timeout=10)[1].splitlines()
+
+    assert len(said) == 1
+    assert said[0].startswith("warning: everybody who reaches 0.0.0.0 over the network can read")
+
+
+def test_the_command_serves_with_limits_and_faults(tmp_path, seeds):
+    told = ["--db", "s.sqlite", "--seed-data", str(seeds), "--limit", "2/60s", "--fault", "locked:nth=2"]
+    door = [sys.executable, "-m", "etl", "sandbox", "serve", *told]
+    serving = subprocess.Popen(door, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    url = serving.stdout.readline().split()[2]
+
+    with httpx.Client(headers=TOKEN) as client:
+        statuses = [client.get(f"{url}/crm/v3/owners").status_code for _ in range(3)]
+    serving.send_signal(signal.SIGTERM)
+
+    assert statuses == [200, 423, 429]
+    assert serving.wait(timeout=10) == 0
+    serving.stdout.close()
+
+
 def test_a_store_that_is_no_database_is_a_storage_error(tmp_path):
     (tmp_path / "s.sqlite").write_text("this is a letter to my aunt, and no database at all\n" * 30)
 
@@ -193,26 +300,27 @@ def test_the_page_shows_counts_and_a_timeline_with_every_text_escaped(sandbox):
 
     for page in (home, ann):
         assert "&lt;img src=x" in page.text
-        assert "<img" not in page.text
+        assert hostile not in page.text
         assert "<script" not in page.text
         assert "default-src 'none'" in page.headers["Content-Security-Policy"]
     assert "Ann Archer" in ann.text
-    assert "<th>calls</th><td>1</td>" in home.text
     assert sandbox.get("/view/contacts/5").status_code == 404
 
 
 def test_the_audit_tells_what_was_made_by_which_request(sandbox):
     sandbox.v1("NOTE", engagement={"uid": "row-1"})
     sandbox.create("calls", call_input(hs_unique_id="row-2"))
-    sandbox.get("/crm/v3/owners?limit=5")
+    sandbox.get("/crm/v3/owners?limit=5", headers={"Connection": "close"})
 
     engagements, requests = sandbox.audited(), sandbox.audited("requests")
 
     assert [e["engagement"]["uid"] for e in engagements] == ["row-1", "row-2"]
     assert [e["request"] for e in engagements] == [1, 2]
+    assert [e["key"] for e in engagements] == ["row-1", "row-2"]
     assert [[c["key"] for c in r["created"]] for r in requests] == [["row-1"], ["row-2"], []]
     assert [(r["method"], r["status"]) for r in requests] == [("POST", 200), ("POST", 201), ("GET", 200)]
     assert requests[2]["path"] == "/crm/v3/owners?limit=5"
+    assert {r["client_got"] for r in requests} == {"answer"}
 
 
 def test_the_sandbox_says_that_it_is_one_and_when_creates_are_readable(start):
@@ -222,3 +330,24 @@ def test_the_sandbox_says_that_it_is_one_and_when_creates_are_readable(start):
     assert told["settle_s"] == 2.0
     assert told["pid"] == os.getpid()
     assert start(db="b.sqlite", settle_s=0.3).get("/__sandbox").json()["settle_s"] == 0.3
+
+
+def test_a_mistake_of_the_sandbox_itself_is_a_500_on_record_and_leaves_nothing_half_done(sandbox, monkeypatch):
+    monkeypatch.setattr("etl.sandbox.store.Store.link", lambda *_: 1 / 0)
+
+    assert sandbox.create("calls", call_input()).status_code == 500
+    monkeypatch.undo()
+
+    assert [(r["status"], r["created"]) for r in sandbox.audited("requests")] == [(500, [])]
+    assert sandbox.audited() == []
+    assert sandbox.create("calls", call_input()).status_code == 201
+
+
+def test_a_request_that_is_not_whole_is_none(sandbox):
+    head = "POST /crm/v3/objects/calls HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer x\r\nContent-Type: application/json\r\n"
+    with socket.create_connection((sandbox.base_url.host, sandbox.base_url.port)) as half:
+        half.sendall(f'{head}Content-Length: 500\r\n\r\n{{"properties": '.encode())
+        time.sleep(0.05)
+
+    assert sandbox.get("/crm/v3/owners").status_code == 200
+    assert [r["method"] for r in sandbox.audited("requests")] == ["GET"]

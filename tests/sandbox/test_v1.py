@@ -1,6 +1,7 @@
 """Legacy v1 as its recorded answers show it."""
 
 import httpx
+import orjson
 import pytest
 
 CREATE = "/engagements/v1/engagements"
@@ -61,11 +62,34 @@ def test_an_email_keeps_its_addresses(sandbox):
         (b"[]", "from Array value (token `JsonToken.START_ARRAY`)"),
         (b"{}", "Engagement cannot be null"),
         (b'{"engagement":{}}', "Engagement type cannot be null"),
-        (b'{"engagement":{"type":"INCOMING_EMAIL"}}', "Invalid enum constant 'INCOMING_EMAIL'"),
+        (b'{"engagement":{"type":"INCOMING_EMAIL"}}', "type INCOMING_EMAIL cannot be created or edited"),
+        (b'{"engagement":{"type":"CONVERSATION_SESSION"}}', "type CONVERSATION_SESSION cannot be created or edited"),
+        (b'{"engagement":{"type":"LETTER"}}', "Invalid enum constant 'LETTER' for class EngagementType"),
+        (b'{"engagement":{"type":["CALL"]}}', "Invalid enum constant"),
+        (b'{"engagement":[]}', "from Array value (token `JsonToken.START_ARRAY`)"),
+        (b'{"engagement":{"type":"NOTE"}}', "Metadata cannot be null"),
+        (
+            b'{"engagement":{"type":"NOTE","active":"no"},"metadata":{}}',
+            "Cannot deserialize value of type `java.lang.Boolean`",
+        ),
+        (b'{"engagement":{"type":"EMAIL"},"metadata":{"to":"ann@example.com"}}', "java.util.ArrayList<EmailAddress>"),
+        (
+            b'{"engagement":{"type":"EMAIL"},"metadata":{"from":["a"]}}',
+            "Cannot deserialize value of type `EmailAddress`",
+        ),
+        (b'{"engagement":{"type":"CALL","timestamp":99999999999999999},"metadata":{}}', "was not a valid long"),
+        (b'{"engagement":{"type":"NOTE"},"attachments":[{"id":true}],"metadata":{}}', "each attachment needs an id"),
+        (
+            b'{"engagement":{"type":"NOTE"},"associations":{"contactIds":[true]},"metadata":{}}',
+            "java.util.ArrayList<java.lang.Long>",
+        ),
         (b'{"engagement":{"type":"CALL","timestamp":"soon"}}', "Cannot deserialize value of type `java.lang.Long`"),
         (b'{"engagement":{"type":"CALL"},"metadata":{"status":"GONE"}}', "was not one of the allowed options"),
         (b'{"engagement":{"type":"CALL"},"metadata":{"status":[]}}', "Cannot deserialize"),
-        (b'{"engagement":{"type":"NOTE"},"associations":{"contactIds":[7]}}', "one or more associations were invalid"),
+        (
+            b'{"engagement":{"type":"NOTE"},"associations":{"contactIds":[7]},"metadata":{}}',
+            "one or more associations were invalid",
+        ),
         (b'{"engagement":{"type":"NOTE","ownerId":99}}', "INVALID_OWNER_ID"),
     ],
 )
@@ -109,71 +133,105 @@ def test_the_switch_makes_a_missing_engagement_404(start):
     assert sandbox.get(f"{CREATE}/1").status_code == 404
 
 
-def test_paged_goes_up_by_id_and_tells_an_offset_even_at_the_end(sandbox):
-    ids = [sandbox.v1()["engagement"]["id"] for _ in range(5)]
-    seen, offset, more = [], 0, True
-
-    while more:
-        page = sandbox.get(f"{CREATE}/paged", params={"limit": 2, "offset": offset}).json()
-        seen += [r["engagement"]["id"] for r in page["results"]]
-        offset, more = page["offset"], page["hasMore"]
-
-    assert seen == ids == sorted(ids)
-    assert offset == ids[-1]
-
-
-def test_recent_is_newest_first_and_late_by_the_index_lag(sandbox):
-    first = sandbox.v1()["engagement"]["id"]
-    sandbox.clock.now += 10
-    second = sandbox.v1()["engagement"]["id"]
-
-    early = sandbox.get(f"{CREATE}/recent/modified").json()
-    sandbox.clock.now += 2
-    late = sandbox.get(f"{CREATE}/recent/modified").json()
-
-    assert [r["engagement"]["id"] for r in early["results"]] == [first]
-    assert [r["engagement"]["id"] for r in late["results"]] == [second, first]
-    assert (late["total"], late["hasMore"]) == (2, False)
-
-
-def test_modified_after_pages_by_cursor(sandbox):
-    ids = [sandbox.v1()["engagement"]["id"] for _ in range(3)]
-    sandbox.clock.now += 2
-
-    page = sandbox.get(f"{CREATE}/modified/after", params={"after": 0, "limit": 2}).json()
-    rest = sandbox.get(f"{CREATE}/modified/after", params={"after": page["offset"], "limit": 2}).json()
-
-    assert [r["engagement"]["id"] for r in page["results"] + rest["results"]] == ids
-    assert (page["hasMore"], rest["hasMore"]) == (True, False)
-
-
-def test_links_are_made_listed_and_taken_away(sandbox):
-    made = sandbox.v1()["engagement"]["id"]
-    other = sandbox.v1(associations={"contactIds": [102]})["engagement"]["id"]
-    path = f"{CREATE}/{made}/associations/contact/101"
-    listed = f"{CREATE}/associated/CONTACT/101/paged"
-
-    put = sandbox.put(path)
-    with_link = sandbox.get(listed).json()
-    gone = sandbox.delete(path)
-
-    assert (put.status_code, put.content, gone.status_code) == (204, b"", 204)
-    assert [r["engagement"]["id"] for r in with_link["results"]] == [made] != [other]
-    assert (with_link["hasMore"], with_link["offset"]) == (False, made)
-    assert sandbox.get(listed).json()["results"] == []
-
-
-def test_an_unknown_object_type_in_the_path_is_named(sandbox):
-    answer = sandbox.get(f"{CREATE}/associated/FAKE_TYPE/1/paged")
-
-    assert answer.status_code == 400
-    assert answer.json()["message"] == "Invalid enum constant 'FAKE_TYPE' for class ObjectType"
-
-
 def test_a_repeated_uid_makes_a_second_engagement(sandbox):
     ids = {sandbox.v1(engagement={"uid": "same"})["engagement"]["id"] for _ in range(2)}
 
     assert len(ids) == 2
+
+
+def test_the_switch_answers_the_engagement_that_has_the_uid_already(start):
+    sandbox = start(repeated_uid="existing")
+    first = sandbox.v1(engagement={"uid": "same"})
+
+    again = sandbox.v1(engagement={"uid": "same"}, metadata={"body": "other"})
+    others = [sandbox.v1(engagement={"uid": "SAME"}), sandbox.v1("CALL", engagement={"uid": "same"})]
+    sandbox.delete(f"{CREATE}/{first['engagement']['id']}")
+    after = sandbox.v1(engagement={"uid": "same"})
+
+    assert again == first
+    ids = [r["engagement"]["id"] for r in [first, *others, after]]
+    assert len(set(ids)) == 4
+    assert [r["created"] for r in sandbox.audited("requests")][:3] == [
+        [{"id": str(ids[0]), "key": "same"}],
+        [],
+        [{"id": str(ids[1]), "key": "SAME"}],
+    ]
+
+
+def test_the_switch_makes_a_repeated_uid_a_conflict(start):
+    sandbox = start(repeated_uid="conflict")
+    first = sandbox.v1(engagement={"uid": "same"})["engagement"]["id"]
+
+    again = sandbox.post(CREATE, json={"engagement": {"type": "NOTE", "uid": "same"}, "metadata": {"body": "x"}})
+
+    assert (again.status_code, again.json()["category"]) == (409, "CONFLICT")
+    assert str(first) in again.json()["message"]
+    assert len(sandbox.audited()) == 1
+
+
+def test_an_update_of_what_is_not_there_is_404_and_a_delete_of_it_204(sandbox):
+    made = sandbox.v1()["engagement"]["id"]
+    sandbox.delete(f"{CREATE}/{made}")
+
+    for gone in (made, 7):
+        assert sandbox.patch(f"{CREATE}/{gone}", json={"metadata": {"body": "x"}}).status_code == 404
+        assert sandbox.put(f"{CREATE}/{gone}/associations/contact/101").status_code == 404
+        assert sandbox.delete(f"{CREATE}/{gone}").status_code == 204
+    assert sandbox.get(f"{CREATE}/abc").status_code == 400
+
+
+def test_an_update_can_empty_a_field_and_hide_an_engagement(sandbox):
+    made = sandbox.v1("TASK", metadata={"subject": "Call back", "body": "soon"})["engagement"]
+
+    got = sandbox.patch(
+        f"{CREATE}/{made['id']}",
+        json={"engagement": {"active": False, "timestamp": 1_614_319_200_000}, "metadata": {"body": ""}},
+    ).json()
+
+    assert got["metadata"] == {"subject": "Call back"}
+    assert (got["engagement"]["active"], got["engagement"]["timestamp"]) == (False, 1_614_319_200_000)
+    assert "bodyPreview" not in got["engagement"]
+    again = sandbox.patch(f"{CREATE}/{made['id']}", json={"engagement": {"active": None}}).json()
+    assert again["engagement"]["active"] is False
+
+
+def test_attachments_are_file_ids_in_both_views_and_a_note_may_have_nothing_else(sandbox):
+    got = sandbox.v1("NOTE", metadata={}, attachments=[{"id": 4241968539}, {"id": 5}])
+
+    path = f"/crm/v3/objects/notes/{got['engagement']['id']}"
+    note = sandbox.get(path, params={"properties": "hs_attachment_ids"}).json()
+    assert (got["attachments"], got["metadata"]) == ([{"id": 4241968539}, {"id": 5}], {})
+    assert note["properties"]["hs_attachment_ids"] == "4241968539;5"
+
+
+@pytest.mark.parametrize("engagement_type", ["CALL", "EMAIL", "MEETING", "NOTE", "TASK"])
+def test_scheduled_tasks_come_with_tasks_and_meetings_alone(sandbox, engagement_type):
+    got = sandbox.v1(engagement_type, metadata={"subject": "x"} if engagement_type == "EMAIL" else {"body": "x"})
+
+    assert got.get("scheduledTasks") == ([] if engagement_type in {"TASK", "MEETING"} else None)
+
+
+def test_reminders_are_scheduled_tasks_in_both_views(sandbox):
+    got = sandbox.v1("TASK", metadata={"subject": "x", "reminders": [1_614_319_200_000]})
+
+    scheduled = got["scheduledTasks"][0]
+    assert (scheduled["engagementType"], scheduled["taskType"], scheduled["timestamp"]) == (
+        "TASK",
+        "REMINDER",
+        1_614_319_200_000,
+    )
+    assert scheduled["uuid"].startswith("TASK:")
+    path = f"/crm/v3/objects/tasks/{got['engagement']['id']}"
+    text = sandbox.get(path, params={"properties": "hs_scheduled_tasks"}).json()["properties"]["hs_scheduled_tasks"]
+    assert orjson.loads(text)["scheduledTasks"][0]["uuid"] == scheduled["uuid"]
+
+
+def test_a_link_to_what_does_not_exist_is_refused(sandbox):
+    made = sandbox.v1()["engagement"]["id"]
+
+    answer = sandbox.put(f"{CREATE}/{made}/associations/deal/7")
+
+    assert (answer.status_code, answer.json()["message"]) == (400, "one or more associations were invalid")
 
 
 def test_outcomes_are_the_six_and_one_of_the_account(sandbox):
