@@ -17,27 +17,15 @@ from typing import NamedTuple
 
 from etl.errors import ConfigError, RemoteDown, TryLater
 from etl.flow import Engagement, Key, Outcome, RemoteId, State, key_bytes
-from etl.hubspot.target import Next, Place, Sent, Verdict
+from etl.hubspot.target import Place, Sent
+from tests.faults import Fault, judged, written
 from tests.virtual import Clock, Fate
 
 LATENCY_S = 0.05
-POISON = b"poison"  #: a row with this in its payload is refused, alone or with its whole batch
-#: How a request can fare. First those that are answered, then those whose answer is lost.
-FAULTS = (
-    "ok", "mixed", "split", "too large", "wait", "not sent", "stop", "redirect", "daily", "error before", "error after",
-    "lost", "never", "late", "hang",
-)  # fmt: skip
 PLACES = ("all", "one", "ten", "none", "later", "down")
 READS = ("ok", "blind", "long blind", "down", "repeats")
 
-
-class Fault(NamedTuple):
-    """How one request fares; the numbers are steps of a scale."""
-
-    kind: str = "ok"
-    part: int = 0  #: which rows, by their bits
-    late: int = 0  #: 0 to 3: how long after the request's end it commits (`late`, `hang`)
-    lag: int = 0  #: 0 to 3: how long after that reads show it
+_BLIND = {"blind": 0.7, "long blind": 12.0}  #: settle times for which reads show nothing
 
 
 class Held(NamedTuple):
@@ -135,7 +123,9 @@ class Remote:
         self.seen.update(row.key for row in rows)
         self.last_sent = self.clock.now
         late_s = self.settle_s * 0.3 * fault.late
-        request = Request(_written(rows, fault, self.strict), wire, (self.settle_s - late_s) * 0.33 * fault.lag, late_s)
+        request = Request(
+            written(rows, fault, strict=self.strict), wire, (self.settle_s - late_s) * 0.33 * fault.lag, late_s
+        )
         if request.rows and fault.kind not in ("late", "hang"):
             request.due = self.clock.now + LATENCY_S
         self.coming += [request] * bool(request.rows)
@@ -255,11 +245,11 @@ class Wire:
     async def close(self) -> None:
         return None
 
-    def _answer(self, rows: Sequence[Engagement], fault: Fault, written: set[Key]) -> Sent:
+    def _answer(self, rows: Sequence[Engagement], fault: Fault, stored: set[Key]) -> Sent:
         """The answer, with outcomes in another order than the rows."""
         if fault.kind == "error after":
             raise ConfigError("something in the answer was not foreseen")
-        verdict, fates = _judged(rows, fault, written, strict=self.remote.strict)
+        verdict, fates = judged(rows, fault, stored, strict=self.remote.strict)
         if verdict.wait_s:
             self.remote.wait(verdict.wait_s)
         outcomes = []
@@ -269,56 +259,3 @@ class Wire:
             outcomes.append(Outcome(row.key, state, id_, verdict.reason))
             self.remote.doubted[row.key] += state == "unknown" or verdict.next == "split"
         return Sent(outcomes[::-1], verdict)
-
-
-#: Of such a request nothing is written.
-_NOT_WORKED_ON = ("too large", "wait", "not sent", "stop", "daily", "never")
-_BLIND = {"blind": 0.7, "long blind": 12.0}  #: settle times for which reads show nothing
-_WHOLE: dict[str, Verdict] = {
-    "too large": Verdict("split", "413"),
-    "wait": Verdict("wait", "429 TEN_SECONDLY_ROLLING", wait_s=3.0),
-    "not sent": Verdict("not_sent", "ConnectError"),
-    "stop": Verdict("stop", "401", exit_code=77),
-    "daily": Verdict("stop", "429 DAILY", exit_code=75),
-    "redirect": Verdict("stop", "301", exit_code=78),
-}
-
-
-def _poisonous(row: Engagement) -> bool:
-    return POISON in row.payload
-
-
-def _refused_whole(rows: Sequence[Engagement], fault: Fault, *, strict: bool) -> bool:
-    """Whether the rows are a batch that is refused as one."""
-    if len(rows) == 1:
-        return False
-    return fault.kind == "split" or (any(map(_poisonous, rows)) and (strict or bool(fault.part & 1)))
-
-
-def _written(rows: Sequence[Engagement], fault: Fault, strict: bool) -> list[Engagement]:
-    """What the account writes of a request, now or later."""
-    if fault.kind in _NOT_WORKED_ON and not (fault.kind == "too large" and len(rows) == 1):
-        return []
-    good = [row for row in rows if not _poisonous(row)]
-    if fault.kind == "mixed" or _refused_whole(rows, fault, strict=strict):
-        return [row for i, row in enumerate(good) if fault.part >> i % 6 & 2]
-    return good
-
-
-def _judged(
-    rows: Sequence[Engagement], fault: Fault, written: set[Key], *, strict: bool
-) -> tuple[Verdict, list[State]]:
-    """The verdict, and what becomes of each row."""
-    if fault.kind in ("lost", "never", "late", "hang"):
-        return Verdict("unknown", "ReadTimeout"), ["unknown"] * len(rows)
-    if fault.kind in _WHOLE and not (fault.kind == "too large" and len(rows) == 1):
-        verdict = _WHOLE[fault.kind]
-        return verdict, ["unknown" if fault.kind == "redirect" else "planned"] * len(rows)
-    if _refused_whole(rows, fault, strict=strict):
-        return Verdict("split", "400 VALIDATION_ERROR"), ["unknown"] * len(rows)
-    fates: list[State] = []
-    for i, row in enumerate(rows):
-        told = fault.kind != "mixed" or not fault.part >> i % 6 & 1
-        fates.append("rejected" if _poisonous(row) else "created" if row.key in written and told else "unknown")
-    next_: Next = "done" if set(fates) == {"created"} else "refused" if fates == ["rejected"] else "per_row"
-    return Verdict(next_, "200"), fates

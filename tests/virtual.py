@@ -20,7 +20,7 @@ from unittest import mock
 MAX_STEPS = 50_000  #: a process that takes more will never end
 
 
-class Killed(SystemExit):  # noqa: N818
+class Killed(SystemExit):
     """The process is gone. No `except Exception` sees it, and the loop does not take another step."""
 
 

@@ -52,8 +52,9 @@ class HighWater:
         if self._fd is None:
             self._fd = os.open(self.path, _FLAGS, 0o600)
         text = b"start %010d request %020d wire %-16s" % (mark.epoch, mark.request, mark.wire.encode())
-        os.pwrite(self._fd, b"%b crc %08x\n" % (text, crc32(text)), 0)
+        size = os.pwrite(self._fd, b"%b crc %08x\n" % (text, crc32(text)), 0)
         if durable or new:
+            os.ftruncate(self._fd, size)  # whatever else lay there
             os.fsync(self._fd)
         if new:
             _sync_folder(self.path.parent)

@@ -94,7 +94,8 @@ def repair(db: sqlite3.Connection, run: int) -> None:
     """What became of a damaged row is unknown; a row whose content is damaged is unresolved, and never sent."""
     if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'row_key'").fetchone():
         db.execute("REINDEX row_key")
-    anew = {"state": "'unknown'", "attempt": "1", "doubts": "0", "request": "NULL", "remote_id": "NULL"}
+    state = "iif(wanted IS NULL, 'unknown', 'parked')"  # a row that waits has words, which are under the other seal
+    anew = {"state": state, "attempt": "1", "doubts": "0", "request": "NULL", "remote_id": "NULL"}
     columns = ", ".join(f"{column} = {value}" for column, value in anew.items())
     left = seals.sealed(state="'unresolved'")
     for change, damaged in (

@@ -9,10 +9,11 @@ There is no way from in_flight to planned but by proof. Every function is one du
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import groupby
 from operator import itemgetter
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import orjson
 
@@ -25,6 +26,7 @@ from etl.flow import Engagement, Links, Outcome, key_bytes
 
 _SELECT = """SELECT row.id, key, type, time_ms, segment, pos, links, attempt, doubts, coalesce(wire, '')
     FROM row LEFT JOIN request ON request.id = row.request"""
+_Tuple = TypeVar("_Tuple", bound=tuple[Any, ...])
 _LOST = "the answer was lost when the program stopped"
 
 
@@ -239,8 +241,14 @@ def _engagements(checkpoint: Checkpoint, found: list[tuple]) -> list[Due]:  # ty
         return []
     numbers, keys, types, times, held_by, places, links, attempts, doubts, wires = zip(*found, strict=True)
     payloads = _payloads(checkpoint, held_by, places)
-    rows = map(Engagement, key_texts(keys).to_pylist(), types, times, payloads, map(_links, links), attempts, numbers)
-    return list(map(Due, numbers, rows, doubts, wires))
+    texts = key_texts(keys).to_pylist()
+    rows = _tuples(Engagement, texts, types, times, payloads, _links(links), attempts, numbers)
+    return list(_tuples(Due, numbers, rows, doubts, wires))
+
+
+def _tuples(kind: type[_Tuple], *columns: Iterable[object]) -> Iterator[_Tuple]:
+    """A named tuple for each row of the columns, without a call of Python's for each."""
+    return map(partial(tuple.__new__, kind), zip(*columns, strict=True))
 
 
 def _payloads(checkpoint: Checkpoint, held_by: Sequence[int], places: Sequence[int]) -> list[bytes]:
@@ -253,10 +261,6 @@ def _payloads(checkpoint: Checkpoint, held_by: Sequence[int], places: Sequence[i
     return payloads
 
 
-def _links(text: str) -> Links:
-    owner, contacts, companies, deals, tickets = text.split("|")
-    return Links(owner, _ids(contacts), _ids(companies), _ids(deals), _ids(tickets))
-
-
-def _ids(text: str) -> tuple[str, ...]:
-    return tuple(text.split(",")) if text else ()
+def _links(texts: Sequence[str]) -> Iterator[Links]:
+    owners, *kinds = zip(*(text.split("|") for text in texts), strict=True)
+    return _tuples(Links, owners, *([tuple(ids.split(",")) if ids else () for ids in kind] for kind in kinds))

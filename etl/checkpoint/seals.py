@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from typing import NamedTuple, get_args
 from zlib import crc32
 
@@ -67,6 +68,13 @@ def content_seal(links: str = "links", wanted: str = "wanted") -> str:
 def fate_seal(**fate: str) -> str:
     """The `fate_seal` of a row as SQL; `fate` gives values, as SQL, for columns that are not to be taken from the row."""
     return " + ".join(term.format(fate.get(column, column)) for column, term in _FATE.items())
+
+
+def new_fate_seal(state: State) -> int:
+    """The `fate_seal` of a row that was never sent."""
+    never = fate_seal(state=f"'{state}'", attempt="0", doubts="0", request="NULL", remote_id="NULL")
+    with closing(sqlite3.connect(":memory:")) as db:
+        return int(db.execute(f"SELECT {never}").fetchone()[0])
 
 
 def sealed(**fate: str) -> str:

@@ -27,11 +27,10 @@ if TYPE_CHECKING:
 
 RESUMABLE_DAYS = 1.0
 #: What is the same for all rows of an input stands in the statement: the time to insert goes by the values bound.
-_NEW = {"attempt": "0", "doubts": "0", "request": "NULL", "remote_id": "NULL"}
 _INSERT = f"""INSERT OR IGNORE INTO row
     (input, state, key, hash, line, segment, pos, type, time_ms, links, shape, wanted, reason, content_seal, fate_seal)
     VALUES ({{input}}, iif(?11 IS NULL, 'planned', 'parked'), ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,
-    iif(?11 IS NULL, {seals.fate_seal(state="'planned'", **_NEW)}, {seals.fate_seal(state="'parked'", **_NEW)}))"""
+    iif(?11 IS NULL, {seals.new_fate_seal("planned")}, {seals.new_fate_seal("parked")}))"""
 #: A parked row that a request has held may have been sent by a commit that was lost: it is looked for first.
 _FREED = "iif(row.state = 'parked' AND request IS NOT NULL, 'unknown', 'planned')"
 _KEPT_WORDS = "iif(?2 = 'parked', wanted, NULL)"

@@ -27,9 +27,10 @@ def serve(db: Path | None, seed_data: Path | None, **given: Any) -> None:
     from etl.report.files import whole_file
 
     named = options.STATE / "sandbox.json"
+    is_default = db is None and not given["token_file"]  # `etl run` finds it by itself, so it must take any token
 
     def ready(url: str) -> None:
-        if db is None:
+        if is_default:
             with whole_file(named) as out:
                 json.dump({"url": url, "pid": os.getpid()}, out)
         show.say(f"sandbox at {url} (Ctrl-C ends it; its store stays)")
@@ -39,5 +40,5 @@ def serve(db: Path | None, seed_data: Path | None, **given: Any) -> None:
     try:
         start(given, db=store, seed_data=seed_data or packaged("sample_data") / "portal", ready=ready)
     finally:
-        if db is None:
+        if is_default:
             named.unlink(missing_ok=True)

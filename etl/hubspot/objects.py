@@ -173,17 +173,18 @@ def _refused(errors: list[Json]) -> dict[Key, tuple[State, str]]:
     return refused
 
 
-#: engagement type -> for each kind of link, in the order of `Links`, what the link is.
-_ASSOCIATION_TYPES: dict[str, list[list[Json]]] = {
+#: engagement type -> for each kind of link, in the order of `Links`: its association types, as JSON.
+_LINK_TYPES: dict[str, list[orjson.Fragment]] = {
     engagement_type: [
-        [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": ids[kind]}] for kind in LINK_KINDS
+        orjson.Fragment(orjson.dumps([{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": ids[kind]}]))
+        for kind in LINK_KINDS
     ]
     for engagement_type, ids in ASSOCIATION_IDS.items()
 }
 
 
 def _associations(row: Engagement) -> list[Json]:
-    kinds = zip(_ASSOCIATION_TYPES[row.type], row.links[1:], strict=True)
+    kinds = zip(_LINK_TYPES[row.type], row.links[1:], strict=True)
     return [{"to": {"id": to}, "types": types} for types, ids in kinds for to in ids]
 
 

@@ -23,10 +23,10 @@ def properties(row: Engagement) -> dict[str, str]:
     engagement_type = cast("EngagementType", row.type)
     metadata: Json = payload.get("metadata") or {}
     named = METADATA[engagement_type]
-    found: dict[str, str] = {}
-    for field, value in metadata.items():
-        if value is not None and field in named:
-            found[named[field]] = value if value.__class__ is str else text(value)  # most are: a call saved for each
+    found = {named[field]: value for field, value in metadata.items() if field in named and value is not None}
+    for name, value in found.items():
+        if value.__class__ is not str:  # few are: `text` is not called for the others
+            found[name] = text(value)
     found["hs_timestamp"] = str(row.time_ms)
     if row.links.owner:
         found["hubspot_owner_id"] = row.links.owner

@@ -38,8 +38,9 @@ class Kind(NamedTuple):
 
     @property
     def waits_s(self) -> float:
-        """Seconds before the work begins."""
-        return self.seconds if self.wire in {"whole", "cut", "reset"} and self.commit != "late" else 0.0
+        """Seconds before the work begins; those of a 477 are told, not waited."""
+        at_once = self.commit == "late" or self.status == 477 or self.wire not in {"whole", "cut", "reset"}
+        return 0.0 if at_once else self.seconds
 
 
 TABLE: Final[dict[str, Kind]] = {

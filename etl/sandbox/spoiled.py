@@ -37,7 +37,7 @@ def instead(portal: Portal, fault: Fault | None, kind: Kind, asked: Asked) -> An
     if name == "expired_token":
         message, category = _EXPIRED, "EXPIRED_AUTHENTICATION"
     if status == 477:
-        wait = wait or "0"
+        wait = wait or str(int(kind.seconds))
     headers = (*(AUTH_FAILURE if status == 401 else ()), *([("Retry-After", wait)] if wait else ()))
     return Refusal(status or 500, message, category).answer(asked.told)._replace(headers=headers)
 

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -70,7 +71,7 @@ def main() -> int:
     return int(any(name == "etl run" and (use.share < 0.99 or use.refused > 2) for name, use in uses))
 
 
-def measure(peer, limit: int, latency: str, seconds: float) -> Use:  # noqa: ANN001
+def measure(peer: Callable[[str, Path, int, float], None], limit: int, latency: str, seconds: float) -> Use:
     """What `peer` does of the allowance of a sandbox of its own."""
     folder = Path(tempfile.mkdtemp(prefix="etl-allowance-"))
     try:

@@ -165,7 +165,8 @@ def stub(work: Path, wire: str) -> int:
 
     create = b"POST /engagements/v1/engagements " if wire == "v1" else b"/batch/create "
     status = b"200 OK" if wire == "v1" else b"201 Created"
-    nothing = orjson.dumps({"results": [{"name": "etl_import_key", "hasUniqueValue": True}], "hasMore": False})
+    known = [] if wire == "v1" else [{"name": "etl_import_key", "hasUniqueValue": True}]
+    nothing = orjson.dumps({"results": known, "hasMore": False})
     head = (
         b"HTTP/1.1 %b\r\ncontent-type: application/json\r\nx-hubspot-ratelimit-max: 100000000\r\n"
         b"x-hubspot-ratelimit-interval-milliseconds: 10000\r\ncontent-length: %d\r\n\r\n%b"

@@ -225,7 +225,7 @@ def test_commits_that_sqlite_lost_after_a_kill_are_noticed(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", [Path.unlink, lambda mark: mark.write_text("nonsense"), lambda mark: mark.write_text("")]
+    "damage", [Path.unlink, lambda mark: mark.write_text("nonsense" * 99), lambda mark: mark.write_text("")]
 )
 def test_without_its_mark_a_checkpoint_that_has_sent_is_not_believed(path: Path, damage: Callable[[Path], Any]) -> None:
     damage(Path(f"{path}.epoch"))
@@ -365,6 +365,12 @@ def test_what_became_of_a_damaged_row_is_looked_for_and_a_row_that_is_damaged_it
         assert journal.retry_unresolved(opened) == 0
         [open_row] = counts.open_rows(opened, ("unresolved",))
         assert (open_row.line, open_row.reason) == (7, "its row in the checkpoint is damaged")
+
+
+def test_a_parked_row_stays_parked_whatever_its_damaged_state_says(path: Path) -> None:
+    alter(path, "UPDATE row SET state = 'planned' WHERE state = 'parked'")
+    assert begin(path, reconcile=True)["parked"] == 1
+    begin(path)
 
 
 def test_a_lost_checkpoint_is_filled_again_and_its_rows_are_looked_for(path: Path) -> None:

@@ -86,8 +86,12 @@ def struck(url: str) -> dict[str, int]:
 
 def settle_s(url: str) -> float:
     """What the sandbox announces."""
-    with urllib.request.urlopen(f"{url}/__sandbox", timeout=30) as answer:
-        return float(json.load(answer)["settle_s"])
+    return float(_about(url)["settle_s"])
+
+
+def count(url: str) -> int:
+    """How many engagements the account holds."""
+    return int(_about(url)["engagements"])
 
 
 def engagements(url: str) -> list[Held]:
@@ -119,6 +123,11 @@ def writes(url: str, after: int = 0) -> list[Request]:
 def newest(url: str) -> int:
     """The number of the newest request."""
     return max((request.number for request in requests(url)), default=0)
+
+
+def _about(url: str) -> dict[str, Any]:
+    with urllib.request.urlopen(f"{url}/__sandbox", timeout=30) as answer:
+        return dict(json.load(answer))
 
 
 def _lines(url: str, *, whole: bool = False) -> list[dict[str, Any]]:

@@ -177,22 +177,27 @@ def _wait_for(timers: Iterable[Timer | None]) -> None:
 
 
 class Connection:
-    """A connection that lets go of the rows of an `executemany` one by one, so that one can die between two."""
+    """A connection on which one can die in the midst of a statement that stores outcomes."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 
-    def executemany(self, sql: str, rows: Iterable[Any]) -> sqlite3.Cursor:
-        """The same, past a place after each row."""
-        given = list(rows)
+    def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+        """The same, past a place after some steps of SQLite's own machine."""
+        return self._watched(self._db.execute, sql, *values)
 
-        def one_by_one() -> Iterator[Any]:
-            for i, row in enumerate(given):
-                if i >= len(given) / 2:
-                    DOOM.passing("outcome.row")
-                yield row
+    def executemany(self, sql: str, *values: Any) -> sqlite3.Cursor:
+        """The same for many rows."""
+        return self._watched(self._db.executemany, sql, *values)
 
-        return self._db.executemany(sql, one_by_one())
+    def _watched(self, statement: Callable[..., sqlite3.Cursor], sql: str, *values: Any) -> sqlite3.Cursor:
+        if DOOM.name != "outcome.row" or "UPDATE row" not in sql:
+            return statement(sql, *values)
+        self._db.set_progress_handler(lambda: DOOM.passing("outcome.row"), 20)
+        try:
+            return statement(sql, *values)
+        finally:
+            self._db.set_progress_handler(None, 0)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._db, name)
@@ -235,12 +240,13 @@ def _ask(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _write(original: Callable[..., Any]) -> Callable[..., Any]:
     async def write(stream: Any, buffer: bytes, *more: Any, **named: Any) -> None:
-        is_body = CREATING.get() and not buffer.startswith(b"POST ")
-        if is_body and DOOM.at("create.half_sent"):
-            await original(stream, buffer[: len(buffer) // 2], *more, **named)
+        body_at = buffer.index(b"\r\n\r\n") + 4 if buffer.startswith(b"POST ") else 0
+        has_body = CREATING.get() and body_at < len(buffer)
+        if has_body and DOOM.at("create.half_sent"):
+            await original(stream, buffer[: (body_at + len(buffer)) // 2], *more, **named)
             DOOM.die()
         await original(stream, buffer, *more, **named)
-        if is_body:
+        if has_body:
             DOOM.nearing("create.sent")
 
     return write

@@ -72,7 +72,7 @@ def snapshot(path: Path) -> Snapshot:
     return found
 
 
-def standing(before: Snapshot, now: Snapshot, held: list[Held], asked: list[Request]) -> Iterator[str]:
+def standing(before: Snapshot, now: Snapshot, held: list[Held]) -> Iterator[str]:
     """What holds at every moment at which no loader lives; `before` is the snapshot of the life before."""
     if now.damage:
         yield f"integrity_check: {now.damage}"
@@ -91,6 +91,10 @@ def standing(before: Snapshot, now: Snapshot, held: list[Held], asked: list[Requ
             yield f"I5: {row} was refused by the account, now it is {after}"
         if after and after.attempt < row.attempt:
             yield f"I7: {after} has lost attempts: it had {row.attempt}"
+
+
+def counted(now: Snapshot, asked: list[Request]) -> Iterator[str]:
+    """I3, I7: what the checkpoint counts of what it sent; it can know of more than has come to the account."""
     attempts = sum(row.attempt for row in now.rows.values())
     if attempts != now.rows_of_requests:
         yield f"I7: {attempts} attempts of rows, {now.rows_of_requests} rows in requests"

@@ -68,16 +68,18 @@ def test_a_signal_sends_nothing_more_records_everything_and_the_same_command_goe
     place: Workplace, number: signal.Signals, code: int
 ) -> None:
     export = export_of(place, 6000)
+    account.strike(place.url, ["latency:seconds=0.3,match=batch/create"])
 
     run = place.start()
-    while run.poll() is None and len(account.engagements(place.url)) < 1000:
+    while run.poll() is None and account.count(place.url) < 500:
         time.sleep(0.01)
     run.send_signal(number)
 
     assert wait(run, 40) == code, place.complaint()
-    stopped, held = place.said(), len(account.engagements(place.url))
+    stopped, held = place.said(), account.count(place.url)
     assert (stopped["balanced"], stopped["unresolved"], stopped["created"]) == (True, 0, held)
     assert stopped["not_tried"] > 0
+    account.strike(place.url, [])
     ends_well(place, export)
 
 
@@ -96,7 +98,7 @@ def test_a_token_that_expires_half_way_ends_the_run_and_a_new_one_goes_on(place:
 def test_a_second_start_is_turned_away_and_changes_nothing(place: Workplace) -> None:
     export = export_of(place, 2000)
     run = place.start()
-    while run.poll() is None and not account.engagements(place.url):
+    while run.poll() is None and not account.count(place.url):
         time.sleep(0.01)
     run.send_signal(signal.SIGSTOP)
 
@@ -114,7 +116,7 @@ def test_a_commit_that_fails_stops_the_run_which_goes_on_when_the_disk_is_well(p
     assert wait(place.start(environment={"FAIL_COMMIT": str(nth)})) == 73, place.complaint()
 
     assert "disk I/O error" in place.complaint()
-    assert 0 < len(account.engagements(place.url)) < len(export.good)
+    assert 0 < account.count(place.url) < len(export.good)
     ends_well(place, export)
 
 

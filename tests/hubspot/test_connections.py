@@ -177,13 +177,18 @@ def test_a_connection_that_failed_is_not_used_again():
 
 
 def test_a_request_that_is_cancelled_frees_its_connection():
+    came: asyncio.Queue[bytes] = asyncio.Queue()
+
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.put_nowait(await reader.readuntil(b"{}"))
         await reader.read(-1)
 
     async def ask(transport: Transport) -> None:
         for _ in range(2 * MAX_CONNECTIONS):
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(transport.ask("POST", "/x", b"{}"), 0.01)
+            asked = asyncio.create_task(transport.ask("POST", "/x", b"{}"))
+            await came.get()
+            asked.cancel()
+            await asyncio.gather(asked, return_exceptions=True)
 
     server = Server(silent)
     server.run(ask)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
@@ -18,6 +18,9 @@ from etl.sandbox.pages import charts, look, shown
 from etl.sandbox.portal import Portal, ids_of
 from etl.sandbox.schema import Held
 from etl.sandbox.views import own_key
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 #: Entries of a timeline, results of a search (of each type, of one type), linked objects and requests on one page.
 ENTRIES, FEW, RESULTS, LINKED, REQUESTS = 25, 8, 50, 8, 50
@@ -43,13 +46,13 @@ Page = Callable[[sqlite3.Connection, Request], dict[str, Any] | None]
 
 def routes(portal: Portal) -> list[Route]:
     """The routes of the pages."""
-    fill = _templates(portal)
+    fill = cache(lambda: _templates(portal))  # Jinja2 is imported when the first page is asked for
 
     def page(path: str, template: str, ask: Page) -> Route:
         def answer(request: Request) -> Response:  # no coroutine: it runs in a thread, and requests go on meanwhile
             with look.looking(portal.store.path) as db:
                 values = ask(db, request)
-            found = fill.get_template(template if values is not None else "missing.html")
+            found = fill().get_template(template if values is not None else "missing.html")
             text = found.render(values or {}, here=request.url.path, query=request.query_params)
             return HTMLResponse(text, 200 if values is not None else 404, headers=_SAFE)
 
@@ -175,6 +178,8 @@ def _answer(status: int | None) -> str:
 
 
 def _templates(portal: Portal) -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     env = Environment(
         loader=PackageLoader("etl.sandbox.pages"),
         autoescape=True,
