@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import urllib.request
 from collections import Counter
 from datetime import datetime, timedelta
@@ -181,3 +182,19 @@ def test_the_reserve_of_the_day_is_left_to_others(etl: Etl) -> None:
     assert "allowance" in found["error"]["message"] or "reserve" in found["error"]["message"]
     etl("run", code=0)
     assert etl.once_each(500)
+
+
+def test_sigterm_before_anything_is_sent_is_an_orderly_end(etl: Etl) -> None:
+    etl.write(20_000)
+    line = [sys.executable, "-m", "etl", "run", "in.csv", "-m", "control.yaml", "--target", etl.url]
+    env = {**os.environ, "HUBSPOT_TOKEN": "any"}
+    with subprocess.Popen(line, cwd=etl.folder, env=env, stderr=subprocess.PIPE, text=True) as run:
+        while not any(etl.folder.glob(".etl/*/control.sqlite")) and run.poll() is None:
+            time.sleep(0.005)
+        run.terminate()
+        _, said = run.communicate(timeout=30)
+
+    assert run.returncode == 143
+    assert "The same command goes on." in said or "Stopping" in said
+    etl("run", code=0)
+    assert etl.once_each(20_000)

@@ -13,7 +13,7 @@ import click
 
 from etl import __version__
 from etl.cli import check, plan, preview, retry, run, sandbox, status, transform
-from etl.errors import EXIT_INTERRUPTED, EtlError
+from etl.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, EtlError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -43,6 +43,7 @@ for command in COMMANDS:
 def main() -> None:
     """Runs the command line; the only `except EtlError` of the program."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `etl preview ... | head` ends quietly
+    signal.signal(signal.SIGTERM, _terminated)  # while sending, `sending` listens instead
     try:
         code = etl.main(standalone_mode=False)
     except EtlError as e:
@@ -57,6 +58,13 @@ def main() -> None:
         e.show()
         sys.exit(e.exit_code)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _terminated(number: int, _frame: object) -> None:
+    """Leaves in order: files are closed, and a sandbox of our own is ended."""
+    signal.signal(number, signal.SIG_IGN)
+    click.echo("Terminated; nothing is lost. The same command goes on.", err=True)
+    sys.exit(EXIT_TERMINATED)
 
 
 def _say(error: EtlError) -> int:

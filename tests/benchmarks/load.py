@@ -111,6 +111,7 @@ def resume(work: Path, planned: Path) -> int:
         with opened.transaction() as db:
             db.execute(f"UPDATE row SET {created} WHERE id % 10")
             db.execute("INSERT INTO request VALUES (1, 1, 'objects', 0, '', NULL, NULL, NULL)")
+        opened.high_water.advance(1, "objects")
         rows = opened.one("SELECT count(*) FROM row")
     started = time.perf_counter()
     with closing(open_checkpoint(path, **MINE)) as opened:

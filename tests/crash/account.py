@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -56,7 +57,8 @@ def sandbox(folder: Path, seeds: Path, *options: str) -> Iterator[str]:
     """The address of a sandbox of its own; it ends with the block."""
     folder.mkdir(parents=True, exist_ok=True)
     ready, log = folder / "ready.json", folder / "log"
-    command = ["--db", str(folder / "db.sqlite"), "--seed-data", str(seeds), "--ready-file", str(ready), *options]
+    command = ["--db", str(folder / "db.sqlite"), "--seed-data", str(seeds), "--ready-file", str(ready)]
+    command += ["--parent-pid", str(os.getpid()), *options]
     with log.open("wb") as out:
         process = subprocess.Popen([sys.executable, "-m", "etl.sandbox", *command], stdout=out, stderr=out)
     try:

@@ -158,7 +158,7 @@ def _report(done: list[Done], seed: int, seconds: float, arguments: Sequence[str
     yield "Faults of the account that struck, on requests of these lives:\n"
     yield from _table("| fault | times |", _counted(made, lambda siege: siege.faults))
     for part in made:
-        for text in part.siege.wrong if part.siege else ():
+        for text in part.siege.wrong[:20] if part.siege else ():
             yield f"- WRONG ({part.name}, {part.wire}): {text}"
 
 

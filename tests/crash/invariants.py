@@ -72,15 +72,18 @@ def snapshot(path: Path) -> Snapshot:
     return found
 
 
-def standing(before: Snapshot, now: Snapshot, held: list[Held]) -> Iterator[str]:
-    """What holds at every moment at which no loader lives; `before` is the snapshot of the life before."""
+def standing(before: Snapshot, now: Snapshot, held: list[Held], *, forgot: bool = False) -> Iterator[str]:
+    """What holds at every moment at which no loader lives; `before` is the snapshot of the life before.
+
+    A checkpoint that `forgot` (an older copy was put back) may not know of rows until an export tells of them again.
+    """
     if now.damage:
         yield f"integrity_check: {now.damage}"
     yield from once_only(held)
     by_id = {engagement.id: engagement for engagement in held}
     for engagement in held:
         row = now.rows.get(engagement.key)
-        if row is None or row.state not in SENT or not row.attempt:
+        if (row is None and not forgot) or (row and row.state not in SENT):
             yield f"I3: row {engagement.row} is in the account, in the checkpoint it is {row and row.state}"
     yield from _right_ids(now, by_id)
     for key, row in before.rows.items():
@@ -93,8 +96,11 @@ def standing(before: Snapshot, now: Snapshot, held: list[Held]) -> Iterator[str]
             yield f"I7: {after} has lost attempts: it had {row.attempt}"
 
 
-def counted(now: Snapshot, asked: list[Request]) -> Iterator[str]:
+def counted(now: Snapshot, held: list[Held], asked: list[Request]) -> Iterator[str]:
     """I3, I7: what the checkpoint counts of what it sent; it can know of more than has come to the account."""
+    for engagement in held:
+        if (row := now.rows.get(engagement.key)) and not row.attempt:
+            yield f"I3: row {engagement.row} is in the account, but was never tried: {row}"
     attempts = sum(row.attempt for row in now.rows.values())
     if attempts != now.rows_of_requests:
         yield f"I7: {attempts} attempts of rows, {now.rows_of_requests} rows in requests"

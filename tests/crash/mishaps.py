@@ -1,4 +1,4 @@
-"""Other ways for a life to go wrong: a full disk, a disk that fails, a clock that jumps, a second start.
+"""Other ways for a life to go wrong: a full disk, a disk that fails, a clock that jumps, a second start, an old checkpoint.
 
 Each gives the siege in which it happened, with what it saw; the number of times that it struck is in `ways`.
 """
@@ -13,12 +13,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.crash import account
 from tests.crash.ends import two_at_once
+from tests.crash.invariants import Snapshot
 from tests.crash.lives import KILLED, wait
 from tests.crash.siege import ROWS, Siege, calm, harass, peace
 
 #: `StorageError`: the run says that its disk failed, and stops.
 STORAGE = 73
+#: `TryLater`: nothing was done, and what to do is said.
+LATER = 75
 _DISK_MIB = 32
 
 
@@ -98,7 +102,34 @@ def two_starts(siege: Siege, times: int) -> None:
                 siege.note([f"I12: two starts ended with {code} and {other}: {siege.place.complaint()}"])
             code = min(code, other)
             siege.ways["second start"] += 1
-        _ended(siege, code, {75})
+        _ended(siege, code, {LATER})
+    calm(siege)
+    peace(siege)
+
+
+def older_copy(siege: Siege, times: int) -> None:
+    """The checkpoint of an earlier day is put back, or the checkpoint is lost: the run stops, and only goes on when told to
+    read the account first."""
+    harass(siege)
+    state = siege.place.checkpoint.parent
+    kept = state.with_name("kept")
+    for turn in _until(siege, "older copy", times):
+        shutil.rmtree(kept, ignore_errors=True)
+        if turn % 3:
+            shutil.copytree(state, kept)
+        _ended(siege, wait(siege.place.start()), {LATER})
+        for file in [f for f in state.iterdir() if not f.name.endswith(".epoch")]:
+            file.unlink()
+        for file in kept.glob("kill.sqlite*") if kept.exists() else ():
+            if not file.name.endswith(".epoch"):
+                shutil.copy2(file, state)
+        before = account.newest(siege.place.url)
+        code = wait(siege.place.start())
+        if code != LATER or account.writes(siege.place.url, before):
+            siege.note([f"a run with a checkpoint of an earlier day ended with {code}: {siege.place.complaint()}"])
+        siege.seen, siege.forgot = Snapshot(), True
+        _ended(siege, wait(siege.place.start([*siege.place.arguments(), "--reconcile"])), {LATER})
+        siege.ways["older copy"] += 1
     calm(siege)
     peace(siege)
 
@@ -109,6 +140,7 @@ MISHAPS: dict[str, tuple[Callable[[Siege, int], None], int]] = {
     "I/O error": (broken_disk, 10),
     "clock jump": (clock_jumps, 10),
     "second start": (two_starts, 5),
+    "older copy": (older_copy, 5),
 }
 
 

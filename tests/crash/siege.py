@@ -56,6 +56,7 @@ class Siege:
     points: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
+    forgot: bool = False  #: the checkpoint was lost or put back: it cannot know of all that was sent
     seen: Snapshot = field(default_factory=Snapshot)
     held: list[Held] = field(default_factory=list)
     work_s: float = 4.0  #: how long a life works that is left alone
@@ -80,16 +81,17 @@ class Siege:
         """Compares account and checkpoint, after the death of a life."""
         now = invariants.snapshot(self.place.checkpoint)
         self.held = account.engagements(self.place.url)
-        new = [*invariants.standing(self.seen, now, self.held, account.requests(self.place.url))]
-        self.note(new)
+        self.note([*invariants.standing(self.seen, now, self.held, forgot=self.forgot)])
+        if not self.forgot:
+            self.note([*invariants.counted(now, self.held, account.requests(self.place.url))])
         self.seen = now
 
     def note(self, wrong: list[str]) -> None:
-        """Keeps what is wrong, each once."""
-        for text in wrong:
-            if text not in self.wrong:
-                self.wrong.append(text)
-                self.say(f"life {self.lives}: WRONG: {text}")
+        """Keeps what is wrong, each once, and says the first of it."""
+        new = [text for text in dict.fromkeys(wrong) if text not in self.wrong]
+        self.wrong += new
+        for text in new[:5]:
+            self.say(f"life {self.lives}: WRONG: {text}" + (f" ({len(new)} in all)" if len(new) > 5 else ""))
 
 
 @contextmanager
