@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from etl.flow import Json
 
 STATES = ("created", "planned", "in_flight", "unknown", "unresolved", "parked", "rejected")
+#: Rows that were refused before anything was sent are in no state: they were never taken in.
+_LABELS = {"in_flight": "in flight", "rejected": "refused by HubSpot"}
 COLUMNS = ("read", "created", "already", "skipped", "rejected", "parked", "unresolved", "not_tried")
 
 
@@ -36,7 +38,7 @@ def status(checkpoint: Path | None, *, as_json: bool) -> None:
     if types:
         show.table("created by the last run, by type", types, ("", "type", "engagements"))
     states = [[_name(f), *(f"{f['rows_by_state'].get(state, 0):,}" for state in STATES)] for f in found]
-    show.table("all rows of each checkpoint, of all runs", states, ("", *(s.replace("_", " ") for s in STATES)))
+    show.table("all rows of each checkpoint, of all runs", states, ("", *(_LABELS.get(s, s) for s in STATES)))
     doubts = [[_name(f), f"{rows:,}", why] for f in found for why, rows in f["doubts"].items()]
     if doubts:
         show.table("unknown or unresolved, and why", doubts, ("", "rows", "reason"))
