@@ -38,6 +38,9 @@ class MaxRejects(NamedTuple):
         """Whether so many rejects of so many rows are too many."""
         return rejected > (self.rows if self.rows is not None else self.share * read)
 
+    def __str__(self) -> str:
+        return f"{100 * self.share:g} %" if self.rows is None else f"{self.rows:,}"
+
 
 DEFAULT_MAX_REJECTS = MaxRejects()
 
@@ -237,9 +240,8 @@ def _check_rejects(checkpoint: Checkpoint, plan_: int, max_rejects: MaxRejects) 
     by_code, read = counts.rejected_by_half_one(checkpoint, plan_), counts.rows_read(checkpoint, plan_)
     rejected = sum(by_code.values())
     if max_rejects.exceeded(rejected, read):
-        allowed = f"{max_rejects.rows}" if max_rejects.rows is not None else f"{max_rejects.share:.3%}".replace(".000%", " %")
         reasons = ", ".join(f"{code} {n:,}" for code, n in sorted(by_code.items(), key=lambda pair: -pair[1]))
         raise TooManyRejects(
-            f"{rejected:,} of {read:,} rows were rejected, more than the {allowed} allowed ({reasons}); nothing was sent.",
+            f"{rejected:,} of {read:,} rows were rejected, more than the {max_rejects} allowed ({reasons}); nothing was sent.",
             hint="Look at the reject file; then correct the file or the mapping, or allow more with --max-rejects.",
         )
