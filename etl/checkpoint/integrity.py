@@ -23,7 +23,7 @@ _NOTE = "doubt"  #: in `meta`: number of the first request that was not forgotte
 def verify(checkpoint: Checkpoint) -> None:
     """Raises `DamagedCheckpoint` where a row does not fit its seals, and `TryLater` where commits were lost.
 
-    That has the code `checkpoint_rolled_back`. Reads every row once: about 2 s for a million.
+    That has the code `checkpoint_rolled_back`. Reads every row once: about 3 s for a million.
     """
     with storage_errors(checkpoint.path):
         _check_mark(checkpoint)
