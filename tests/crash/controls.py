@@ -30,7 +30,7 @@ CONTROLS = {
     "no settle wait": Control(
         "reads back at once and believes the first look",
         {"NO_SETTLE": "1"},
-        (f"late_commit:p=0.4,seconds={LATE_S:g}",),
+        (f"late_commit:p=0.25,seconds={LATE_S:g}",),
     ),
     "retry on 5xx": Control(
         "sends again what had no answer", {"RETRY": "1"}, ("error_after:p=0.2,status=500", "commit_then_reset:p=0.1")

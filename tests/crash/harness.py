@@ -42,13 +42,14 @@ class Done:
     seed: int
     siege: Siege | None
     why_not: str = ""  #: why it could not be made
+    broken: str = ""  #: what ended the harness itself in it
     must_fail: bool = False
 
     @property
     def well(self) -> bool:
         """Whether it found what it must."""
         if self.siege is None:
-            return True
+            return not self.broken
         return bool(self.siege.duplicates) if self.must_fail else not self.siege.wrong
 
 
@@ -58,12 +59,12 @@ def main(arguments: Sequence[str]) -> int:
     seed = random.randrange(1 << 32) if given.seed is None else given.seed
     wires = ["objects", "v1"] if given.wire == "both" else [given.wire]
     print(f"SEED={seed}", flush=True)
-    begun = time.monotonic()
+    started, begun = datetime.now(UTC), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="crash-") as folder:
         work = [*_work(Path(folder), wires, given.kills, seed, given.only)]
         with ThreadPoolExecutor(given.at_once) as threads:
-            done = [future.result() for future in [threads.submit(part) for part in work]]
-    text = "\n".join(_report(done, seed, time.monotonic() - begun, arguments))
+            done = [future.result() for future in [threads.submit(_whole, part) for part in work]]
+    text = "\n".join(_report(done, seed, started, time.monotonic() - begun, arguments))
     print(text)
     if given.results:
         given.results.write_text(text + "\n")
@@ -81,20 +82,28 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _work(folder: Path, wires: list[str], kills: int, seed: int, only: str | None) -> Iterator[Callable[[], Done]]:
+def _work(folder: Path, wires: list[str], kills: int, seed: int, only: str | None) -> Iterator[partial[Done]]:
     """Everything to do, the longest first."""
     if only in {None, "kills"}:
-        yield from (partial(_kills, folder, wire, seed, kills) for wire in wires)
+        yield from (partial(_kills, folder, "kills", wire, seed, kills) for wire in wires)
         if "objects" in wires:
-            yield partial(_kills, folder, "objects", seed, kills // _UNIQUE_SHARE, unique=True)
+            yield partial(_kills, folder, "kills, unique keys", "objects", seed, kills // _UNIQUE_SHARE, unique=True)
     if only in {None, "mishaps"}:
         yield from (partial(_mishap, folder, name, wire, seed, kills) for name in MISHAPS for wire in wires)
     if only in {None, "controls"}:
         yield from (partial(_control, folder, name, wire, seed) for name in CONTROLS for wire in wires)
 
 
-def _kills(folder: Path, wire: str, seed: int, kills: int, *, unique: bool = False) -> Done:
-    name = "kills, unique keys" if unique else "kills"
+def _whole(part: partial[Done]) -> Done:
+    """What a part gives; its own failure does not take the findings of the others with it."""
+    try:
+        return part()
+    except Exception as failure:  # noqa: BLE001 - whatever it was, it is told
+        _, name, wire, seed, *_ = part.args
+        return _over(Done(name, wire, seed, None, broken=repr(failure)))
+
+
+def _kills(folder: Path, name: str, wire: str, seed: int, kills: int, *, unique: bool = False) -> Done:
     with besieged(folder / f"{name} {wire}", wire, seed, kills=kills, unique=unique, say=_voice(name, wire)) as siege:
         besiege(siege)
     return _over(Done(name, wire, seed, siege))
@@ -131,11 +140,13 @@ def _over(done: Done) -> Done:
 # -- the tables ----------------------------------------------------------------------------------------------------------
 
 
-def _report(done: list[Done], seed: int, seconds: float, arguments: Sequence[str]) -> Iterator[str]:
+def _report(
+    done: list[Done], seed: int, started: datetime, seconds: float, arguments: Sequence[str]
+) -> Iterator[str]:  # fmt: skip
     made = [part for part in done if part.siege and not part.must_fail]
     yield "# What the kill harness found\n"
     yield "Written by `make crash`; the last run, whole. What is done and checked is said in `tests/crash/*.py`.\n"
-    yield f"- date: {datetime.now(UTC):%Y-%m-%d}; seed: {seed}; {seconds / 60:.0f} minutes; `python -m tests.crash.harness {' '.join(arguments)}`"
+    yield f"- date: {started:%Y-%m-%d}; seed: {seed}; {seconds / 60:.0f} minutes; `python -m tests.crash.harness {' '.join(arguments)}`"
     yield f"- Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {platform.system()}"
     yield f"- verdict: {'all as it must be' if all(part.well for part in done) else 'NOT as it must be'}\n"
     yield from _table(
@@ -165,14 +176,15 @@ def _report(done: list[Done], seed: int, seconds: float, arguments: Sequence[str
 def _line(part: Done) -> str:
     siege = part.siege
     if siege is None:
-        return f"| {part.name} | {part.wire} | not made: {part.why_not} |"
+        return f"| {part.name} | {part.wire} | {f'not made: {part.why_not}' if part.why_not else part.broken} |"
     numbers = (siege.lives, siege.kills, siege.finished, siege.export.rows, siege.lost, siege.duplicates,
                siege.misplaced, siege.unresolved, round(siege.seconds))  # fmt: skip
     return f"| {part.name} | {part.wire} | {' | '.join(f'{n:,}' for n in numbers)} |"
 
 
 def _control_line(part: Done) -> str:
-    assert part.siege is not None
+    if part.siege is None:
+        return f"| {part.name} | {part.wire} | {part.broken} | |"
     return f"| {part.name}: {CONTROLS[part.name].lacks} | {part.wire} | {part.siege.lives} | {part.siege.duplicates} |"
 
 

@@ -7,6 +7,7 @@ through in peace, and everything is compared with everything.
 from __future__ import annotations
 
 import random
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -142,7 +143,11 @@ def live(siege: Siege) -> None:
     """One life, and how it ends; then the comparison."""
     way = siege.rng.choices([*WAYS], [often for often, _ in WAYS.values()])[0]
     siege.lives += 1
-    code = WAYS[way][1](siege)
+    try:
+        code = WAYS[way][1](siege)
+    except subprocess.TimeoutExpired as hanging:
+        siege.note([f"a life had to be ended: {hanging}"])
+        code = KILLED
     siege.ways[way] += 1
     siege.exits[code] += 1
     if "Traceback" in siege.place.complaint() and code not in INTERRUPTED:
