@@ -9,6 +9,7 @@ anything was lost, doubled or misplaced, or any other promise broken; and when a
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import random
 import sqlite3
@@ -31,6 +32,8 @@ from tests.crash.siege import Siege, besiege, besieged
 #: What has no lines here: the loader has no such moment, or it is made in another way.
 _ELSEWHERE = {"C17": "the loader renews no token", "C18": "a full disk: see the mishaps"}
 _UNIQUE_SHARE = 4  #: one kill of so many is on an account that knows our keys as unique
+#: Kills of one siege; more are done in several, each with a seed, an account and an index lag of its own.
+_SIEGE = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--wire", choices=["objects", "v1", "both"], default="both")
     parser.add_argument("--seed", type=int, help="default: a new one")
     parser.add_argument("--only", choices=["kills", "mishaps", "controls"], help="default: all")
-    parser.add_argument("--at-once", type=int, default=2, metavar="N", help="sieges at the same time")
+    parser.add_argument(
+        "--at-once", type=int, default=3 * (os.cpu_count() or 1), metavar="N", help="sieges at the same time"
+    )
     parser.add_argument("--results", type=Path, help="a file for the tables")
     return parser
 
@@ -85,13 +90,20 @@ def _parser() -> argparse.ArgumentParser:
 def _work(folder: Path, wires: list[str], kills: int, seed: int, only: str | None) -> Iterator[partial[Done]]:
     """Everything to do, the longest first."""
     if only in {None, "kills"}:
-        yield from (partial(_kills, folder, "kills", wire, seed, kills) for wire in wires)
+        for part, some in enumerate(_parts(kills)):
+            yield from (partial(_kills, folder, "kills", wire, seed + part, some) for wire in wires)
         if "objects" in wires:
             yield partial(_kills, folder, "kills, unique keys", "objects", seed, kills // _UNIQUE_SHARE, unique=True)
     if only in {None, "mishaps"}:
         yield from (partial(_mishap, folder, name, wire, seed, kills) for name in MISHAPS for wire in wires)
     if only in {None, "controls"}:
         yield from (partial(_control, folder, name, wire, seed) for name in CONTROLS for wire in wires)
+
+
+def _parts(kills: int) -> list[int]:
+    """So many kills in parts of about the same size."""
+    parts = -(-kills // _SIEGE)
+    return [kills // parts + (i < kills % parts) for i in range(parts)]
 
 
 def _whole(part: partial[Done]) -> Done:
@@ -104,7 +116,8 @@ def _whole(part: partial[Done]) -> Done:
 
 
 def _kills(folder: Path, name: str, wire: str, seed: int, kills: int, *, unique: bool = False) -> Done:
-    with besieged(folder / f"{name} {wire}", wire, seed, kills=kills, unique=unique, say=_voice(name, wire)) as siege:
+    place = folder / f"{name} {wire} {seed}"
+    with besieged(place, wire, seed, kills=kills, unique=unique, say=_voice(name, wire)) as siege:
         besiege(siege)
     return _over(Done(name, wire, seed, siege))
 
@@ -150,7 +163,7 @@ def _report(
     yield f"- Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {platform.system()}"
     yield f"- verdict: {'all as it must be' if all(part.well for part in done) else 'NOT as it must be'}\n"
     yield from _table(
-        "| siege | wire | lives | killed | ended | rows | lost | twice | wrong ids | unresolved | s |",
+        "| siege | wire | seed | lives | killed | ended | rows | lost | twice | wrong ids | unresolved | s |",
         [_line(part) for part in done if not part.must_fail],
     )
     yield "A row in `unresolved` was given up by a run, listed, and settled in the end by `etl retry --unknown`.\n"
@@ -176,10 +189,10 @@ def _report(
 def _line(part: Done) -> str:
     siege = part.siege
     if siege is None:
-        return f"| {part.name} | {part.wire} | {f'not made: {part.why_not}' if part.why_not else part.broken} |"
+        return f"| {part.name} | {part.wire} | {part.seed} | {f'not made: {part.why_not}' if part.why_not else part.broken} |"
     numbers = (siege.lives, siege.kills, siege.finished, siege.export.rows, siege.lost, siege.duplicates,
                siege.misplaced, siege.unresolved, round(siege.seconds))  # fmt: skip
-    return f"| {part.name} | {part.wire} | {' | '.join(f'{n:,}' for n in numbers)} |"
+    return f"| {part.name} | {part.wire} | {part.seed} | {' | '.join(f'{n:,}' for n in numbers)} |"
 
 
 def _control_line(part: Done) -> str:
