@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING, NamedTuple
@@ -149,7 +149,8 @@ async def send(
 ) -> None:
     """Sends everything planned and finds out what became of everything unknown, until neither is left or `stop` is set.
 
-    `connect` gives the target of a wire; new requests take `wire`, read-backs the wire by which a row was sent.
+    `connect` gives the target of a wire and closes it later; new requests take `wire`, read-backs the wire by which a
+    row was sent.
     `settle_s` is how long after its request a create may still become visible. What has no answer stays in flight on
     disk. Once `closing` is set nothing more is sent, but what is unknown is settled. With `only_plan`, planned rows of
     other plans stay as they are. More than the share `max_refused` of refusals among the first answers ends the run.
@@ -159,29 +160,18 @@ async def send(
     from etl.load import Sending, load
     from etl.settle import Reading, settle, was_here_before
 
-    async with AsyncExitStack() as stack:
-        targets: dict[str, Target] = {}
-
-        def target_for(name: str) -> Target:
-            if name not in targets:
-                targets[name] = connect(name)
-                stack.push_async_callback(targets[name].close)
-            return targets[name]
-
-        if await was_here_before(checkpoint, target_for(wire)):
-            on_notice(
-                "The account has rows of this import that this checkpoint does not know: it is read before sending."
-            )
-            journal.doubt_planned(checkpoint, wire)
-        written = await stack.enter_async_context(open_journal(checkpoint, run))
+    if await was_here_before(checkpoint, connect(wire)):
+        on_notice("The account has rows of this import that this checkpoint does not know: it is read before sending.")
+        journal.doubt_planned(checkpoint, wire)
+    async with open_journal(checkpoint, run) as written:
         closing = closing or asyncio.Event()
         sending = Sending(
             stop, closing, on_outcomes, on_notice, max_refused, last_doubt_s=asyncio.get_running_loop().time()
         )
-        reading = Reading(checkpoint, run, target_for, settle_s, stop, on_outcomes)
+        reading = Reading(checkpoint, run, connect, settle_s, stop, on_outcomes)
         while not stop.is_set():
             try:
-                await load(checkpoint, target_for(wire), written, sending, only_plan)
+                await load(checkpoint, connect(wire), written, sending, only_plan)
             except TryLater:  # the day's allowance for creates is used up: what is unknown can still be read
                 with suppress(EtlError):
                     await settle(reading, sending.last_doubt_s)

@@ -41,6 +41,7 @@ class Account:
     portal: Portal
     target: Target
     runner: asyncio.Runner
+    targets: dict[str, Target]  #: by wire, those that are open; closed with the account
 
     @property
     def settle_s(self) -> float:
@@ -48,10 +49,13 @@ class Account:
         return SETTLE_S if self.portal.settle_s is None else self.portal.settle_s
 
     def connect(self, wire: str) -> Target:
-        """The same account through a wire."""
+        """The same account through a wire; by its own it is `target`, which has been told what is left of the day."""
         from etl.hubspot import connect
 
-        return connect(self.url, wire, self.token, reserve=self.reserve, shared=_shared(self.url, self.token()))
+        if wire not in self.targets:
+            shared = _shared(self.url, self.token())
+            self.targets[wire] = connect(self.url, wire, self.token, reserve=self.reserve, shared=shared)
+        return self.targets[wire]
 
     def ask(self, kind: str, by: str, values: Collection[str]) -> Mapping[str, list[str]]:
         """A look-up, for half one, which knows nothing of the network."""
@@ -77,12 +81,14 @@ def open_account(options: AccountOptions, *, reserve: float = 0.2) -> Iterator[A
 
     with _base_url(target, options["seed_data"]) as url, asyncio.Runner() as runner:
         opened = connect(url, options["api"], token, reserve=reserve, shared=_shared(url, token()))
+        targets = {options["api"]: opened}
         try:
             portal = runner.run(opened.portal())
             name = "sandbox" if target == "sandbox" else portal.id
-            yield Account(url, token, reserve, name, portal, opened, runner)
+            yield Account(url, token, reserve, name, portal, opened, runner, targets)
         finally:
-            runner.run(opened.close())
+            for each in targets.values():
+                runner.run(each.close())
 
 
 def packaged(folder: str) -> Path:

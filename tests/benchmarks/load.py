@@ -249,8 +249,12 @@ def product(work: Path, wire: str) -> int:
         run = journal.begin_run(opened, "bench", 1)
 
         async def all_of_them() -> float:
-            stop = asyncio.Event()
-            return await _timed(send(opened, run, lambda w: connect(url, w, "bench"), wire, settle_s=0.0, stop=stop))
+            target = connect(url, wire, "bench")
+            sending = send(opened, run, lambda _: target, wire, settle_s=0.0, stop=asyncio.Event())
+            try:
+                return await _timed(sending)
+            finally:
+                await target.close()
 
         wall_s, cpu_s = _cpu(all_of_them)
         states = counts.states(opened)
