@@ -9,7 +9,7 @@ ARGS ?=
 # A run that ends with 3 did its work: some rows were rejected, and it said where they are.
 OR_REJECTS := || { code=$$?; [ $$code -eq 3 ] || exit $$code; }
 
-.PHONY: help setup import sandbox test crash check format bench screenshot docs samples clean
+.PHONY: help setup import sandbox test crash tamper check format bench screenshot docs samples golden clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -46,6 +46,9 @@ test: setup ## all tests
 crash: setup ## kills real loaders again and again, and compares everything (KILLS=200 WIRE=both SEED=7 RESULTS=FILE)
 	@$(PY) -m tests.crash.harness --kills $(or $(KILLS),200) --wire $(or $(WIRE),both) $(if $(SEED),--seed $(SEED)) $(if $(RESULTS),--results $(RESULTS)) $(ARGS)
 
+tamper: setup ## loads engagements, tampers with some, and lets `etl verify` name them (ROWS=100000 TAMPERED=50 WIRE=objects SEED=1)
+	@$(PY) -m tests.verify.tamper --rows $(or $(ROWS),100000) --tampered $(or $(TAMPERED),50) --api $(or $(WIRE),objects) --seed $(or $(SEED),1)
+
 check: setup ## lint, formatting, types, import rules
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
@@ -66,6 +69,9 @@ docs: setup ## writes the generated pages of docs/ again
 
 samples: setup ## writes sample_data again (the same bytes)
 	@$(PY) sample_data/generate.py
+
+golden: setup ## writes the payloads that the presets' samples must give again: read the difference like code
+	@GOLDEN=write $(PY) -m pytest tests/presets
 
 clean: ## removes the environment and the sandbox's state
 	@rm -rf $(VENV) .etl

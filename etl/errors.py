@@ -141,6 +141,10 @@ ROW_CODES: dict[str, tuple[str, str]] = {
     "lone_cr": ("The row holds a carriage return that ends no line.", "Quote the field, or replace the character."),
     "nul_byte": ("The row holds a NUL character.", "Export the file again, or remove the character."),
     "field_too_long": ("A field is longer than 1 MiB.", "Look for an unclosed quote, or shorten the field."),
+    "unreadable_row": (
+        "A piece of the file (a message, an event, a JSON line) is no row.",
+        "Export it again, or leave that piece out; the others are not touched.",
+    ),
     "required": ("A column that must not be empty is empty.", "Fill it, or set `nullable: true` for the column."),
     "not_unique": ("The value of a `unique` column stood in an earlier row.", "Keep one of the rows."),
     "check_failed": ("The value breaks a rule of the mapping's `columns:`.", "Correct the value or the rule."),
@@ -162,6 +166,10 @@ ROW_CODES: dict[str, tuple[str, str]] = {
     "bad_template": ("The template failed for this row.", "Correct the template for such rows."),
     "bad_type": ("The row's engagement type is none of the five.", "Give `engagement.type` an `else`."),
     "bad_text": ("The text holds characters that cannot be sent as UTF-8.", "Export the file again."),
+    "group_rejected": (
+        "Another row of the same group was rejected.",
+        "Correct that row; load the group again as a whole.",
+    ),
     "field_missing": ("A field that this type needs is empty.", "Fill it in the source or by `default`."),
     "bad_choice": ("The value is none that the API allows for this field.", "Use `map` to give an allowed one."),
     "too_long": ("The text is longer than the API allows for this field.", "Shorten it, or set `max_length`."),
@@ -172,6 +180,14 @@ ROW_CODES: dict[str, tuple[str, str]] = {
     "ambiguous": ("Several contacts, companies or deals match.", "Merge them, or set `ambiguous`."),
     "owner_not_found": ("No owner with that e-mail.", "Invite the user, or set `not_found: unassigned`."),
     "repeated_key": ("An earlier row has the same key and other content.", "Keep one, or choose a better `key`."),
+    "adopt_doubt": (
+        "The contact has an engagement of that minute that may be this one.",
+        "Look at the ids named; `etl retry --rejected adopt_doubt` creates it all the same.",
+    ),
+    "park_expired": (
+        "The row waited for its contact longer than `park_for`.",
+        "Create the contact; then `etl retry --rejected park_expired -m MAPPING`.",
+    ),
     "refused": ("HubSpot refused this engagement.", "See the message; correct the row and run again."),
 }
 
@@ -192,5 +208,99 @@ MAPPING_CODES: dict[str, str] = {
     "test_failed": "One of the mapping's own tests gave something else.",
     "unused_column": "A column of the file that no rule reads.",
     "no_key": "Rows have no key of their own: the columns that the mapping reads are hashed instead.",
+    "group_key": "Rows are grouped by one value and told apart by another: rows of a later file would not find their group.",
     "not_on_v1": "A field that the v1 wire drops.",
 }
+
+#: code -> what to do about a mistake in a mapping; the mistake itself names its place and the nearest right word.
+MAPPING_HINTS: dict[str, str] = {
+    "bad_yaml": "Look at the line named: indentation, a missing quote, a tab; write a repeated key once.",
+    "unknown_key": "Take the word that the message suggests; docs/mapping.md lists the keys of every place.",
+    "missing_key": "Add the key; the message says at which place.",
+    "wrong_type": "Write the kind that is named: a text, a number, a list or a map.",
+    "bad_value": "Take one of the values that the message lists.",
+    "unknown_name": "Write the column as the header does, upper and lower case too; `etl guess FILE` shows the header.",
+    "name_clash": "Give the definition another name.",
+    "unknown_field": "Take a field of this type from docs/mapping.md, or put it under `properties`.",
+    "bad_template": "Read cells as `{{ row['Column'] }}`; only filters that cannot harm are there.",
+    "bad_regex": "Correct the expression; look-around and back-references are not known.",
+    "bad_format": "Take strptime's letters (`%Y-%m-%d %H:%M:%S`), `iso`, `epoch_s` or `epoch_ms`.",
+    "unsupported": "Leave the part out, or take a version that has it.",
+    "test_failed": "Correct the mapping, or what its test expects; `etl explain` shows the steps of a row.",
+    "unused_column": "Read the column, or leave it: nothing of it reaches the account.",
+    "no_key": "Name the source's own id: `key: $Call ID`.",
+    "group_key": "Make `key` the value of `group.by`, or leave it out.",
+    "not_on_v1": "Nothing, on the objects wire; on v1 the field is left out.",
+}
+
+#: code -> (what it means, what to do): why a run, or the reading of a file, ended. `--json` has it as `code`.
+RUN_CODES: dict[str, tuple[str, str]] = {
+    "missing_file": ("There is no such file.", "Check the path."),
+    "unreadable": ("The file is there and cannot be read.", "Give a regular file that this user may read."),
+    "empty_file": ("The file has no rows.", "Look at what wrote it: such an export has usually failed."),
+    "no_rows": ("The file has a header and nothing below it.", "Give a file with a few rows."),
+    "no_such_row": (
+        "No row stands on that line.",
+        "Lines count from 1 and the header is one; blank lines are no rows.",
+    ),
+    "not_text": ("The file is no text, but a program's own format.", "Export it as CSV, or set `source.format`."),
+    "one_column": ("No delimiter separates columns.", "Give a CSV; set `delimiter` under `source:`."),
+    "bad_bytes": ("Bytes that are not of the encoding given.", "Set `encoding` under `source:`, or export as UTF-8."),
+    "wrong_encoding": ("The file says itself that it has another encoding.", "Set the `encoding` that is named."),
+    "bad_header": ("The header line cannot be used.", "Correct it, or set `header` and `skip_rows` under `source:`."),
+    "duplicate_header": ("Two columns have one name.", "Rename one, or give `header: none` and `names`."),
+    "wrong_delimiter": ("The header is one column: the delimiter is another.", "Set the `delimiter` that is named."),
+    "too_many_columns": ("The file has more columns than are read.", "Export only the columns that matter."),
+    "ragged_file": (
+        "Every row has another number of fields than the header.",
+        "Look for a missing name in the header.",
+    ),
+    "unclosed_quote": ("A quote is never closed.", "Close it, or double quotes that belong to the text."),
+    "endless_row": ("A row does not end.", "Is this a text file with a row a line?"),
+    "missing_column": ("A column that the mapping needs is not in the file.", "Compare with `etl check MAPPING FILE`."),
+    "contract_failed": ("The checks under `columns:` could not be judged.", "Correct the check that is named."),
+    "bad_gzip": ("The gzip data is damaged or cut off.", "Transfer the file again."),
+    "gzip_bomb": ("The file unpacks out of proportion.", "If it is what it should be, unpack it first."),
+    "zip_bomb": ("The archive unpacks out of proportion.", "If it is what it should be, unpack it first."),
+    "bad_zip": ("The archive is damaged or has no such member.", "Transfer it again; check the member's name."),
+    "too_large": ("One piece of the file is larger than is read.", "Split it, or leave it out."),
+    "not_mbox": ("The file is no mailbox.", "Set the `source.format` that it has."),
+    "not_jsonl": ("The file is not one JSON object a line.", "Export it as JSON lines."),
+    "not_ics": ("The file is no calendar.", "Set the `source.format` that it has."),
+    "bad_parquet": ("The file is no Parquet that can be read.", "Export it again."),
+    "bad_workbook": ("The workbook cannot be read.", "Save it again as .xlsx, or as CSV."),
+    "no_sheet": ("The workbook has no such sheet.", "Set `sheet` under `source:` to one that is listed."),
+    "table_unreadable": ("A crosswalk file cannot be read.", "Check its path under `tables:`."),
+    "table_column": (
+        "A crosswalk file lacks a column that the mapping names.",
+        "Correct `key` or `value` of the table.",
+    ),
+    "table_key_twice": ("A crosswalk has one key with two values.", "Keep one of the rows."),
+    "too_many_newcomers": (
+        "More contacts would be created than `max` allows.",
+        "Look at the plan; raise `max`, or park.",
+    ),
+    "worker_lost": ("A process of this run was ended from outside.", "Run again; with --low-memory if memory ran out."),
+    "read_refused": ("The account refused to be read.", "See the message: a scope, or a limit."),
+    "checkpoint_rolled_back": ("The checkpoint is older than what was sent.", "Run with --reconcile."),
+    "day_used_up": ("The account's requests of the day are used up.", "Run the same command tomorrow."),
+    "time_over": ("The time given to the run is over.", "Run the same command again: it goes on."),
+}
+
+#: exit code -> (what it means, what to do).
+EXIT_WORDS: dict[int, tuple[str, str]] = {
+    0: ("All is well. Parked rows alone are well: every night has some.", ""),
+    2: ("The command line is wrong.", "Say it as `--help` shows."),
+    3: ("Finished, but rows were rejected or are unresolved.", "See the files that the last lines name."),
+    4: ("The account does not hold what it should.", "See the differences that `etl verify` lists."),
+    65: ("The file's content is refused, or too many rows were rejected; nothing was sent.", "Correct file or mapping."),
+    66: ("The input is missing, unreadable or empty.", "Bring the file."),
+    69: ("The API did not answer after all tries; what happened is recorded.", "Run the same command later."),
+    70: ("A bug of this program: counts do not add up.", "Report it with the run's summary."),
+    73: ("The checkpoint or the disk failed.", "Free the disk; then the same command goes on."),
+    75: ("Locked, out of quota or out of time; everything is saved.", "Run the same command later."),
+    77: ("Credentials or a scope are missing or refused.", "Give a new token, or the scope that is named."),
+    78: ("The mapping or a setting is wrong.", "Correct what the message names; `etl check` shows all of a mapping."),
+    130: ("Ended by Ctrl-C, with everything recorded.", "The same command goes on."),
+    143: ("Ended by SIGTERM, with everything recorded.", "The same command goes on."),
+}  # fmt: skip

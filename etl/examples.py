@@ -37,7 +37,12 @@ def _run(mapping: Mapping, example: Example) -> list[Mistake]:
 
 
 def outcome_of(mapping: Mapping, given: dict[str, str]) -> Json:
-    """What becomes of one row: its payload with `outcome: mapped`, or `outcome` skipped or rejected with the reason."""
+    """What becomes of one row: its payload with `outcome: mapped`, or `outcome` skipped or rejected with the reason.
+
+    Where the mapping leaves the zone to be given, it is UTC here.
+    """
+    if mapping.source.timezone == "given":
+        mapping = mapping.model_copy(update={"source": mapping.source.model_copy(update={"timezone": "UTC"})})
     columns = list(dict.fromkeys([*columns_read(mapping), *mapping.columns, *given]))
     missing = set(mapping.source.missing)
     cells = {c: [None if (v := given.get(c, "")) in missing or not v else v] for c in columns}

@@ -8,8 +8,9 @@ Columns are pyarrow arrays, one element a row, null meaning empty. Times are mil
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
@@ -26,7 +27,11 @@ RemoteId = str
 LinkKind = Literal["contacts", "companies", "deals", "tickets"]
 LINK_KINDS: tuple[LinkKind, ...] = ("contacts", "companies", "deals", "tickets")
 
-State = Literal["planned", "parked", "in_flight", "unknown", "created", "rejected", "unresolved"]
+#: `adopted`: another integration had logged it, it has an id; `undone`: created once, and taken back.
+#: Why a row is parked whose contact the mapping creates.
+TO_CREATE = "its contact is to be created"
+
+State = Literal["planned", "parked", "in_flight", "unknown", "created", "rejected", "unresolved", "adopted", "undone"]
 
 
 class Problem(NamedTuple):
@@ -39,8 +44,7 @@ class Problem(NamedTuple):
     hint: str = ""  #: what to do; `errors.ROW_CODES` has the general one
 
 
-@dataclass(frozen=True, slots=True)
-class Reject:
+class Reject(NamedTuple):
     """One row that is not sent, with every reason and its cells as read."""
 
     line: int  #: 1-based line of the file where the row begins
@@ -74,6 +78,35 @@ class Wanted(NamedTuple):
     table: str = ""  #: which crosswalk, for `table`
 
 
+class Keys:
+    """The import keys of some rows, 16 bytes each: the beginning of the SHA-256 over a source.
+
+    Digesting takes a microsecond a row, and `etl transform` shows the keys of hardly any: so it is left until then.
+    """
+
+    def __init__(self, sources: Any) -> None:
+        self.sources = sources  #: binary array, one element a row
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    def __getitem__(self, row: int) -> bytes:
+        return sha256(self.sources[row].as_py()).digest()[:16]
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter([sha256(source).digest()[:16] for source in self.sources.to_pylist()])
+
+    def head(self, rows: int) -> Keys:
+        """The keys of the first rows."""
+        return Keys(self.sources[:rows])
+
+    def filter(self, mask: NDArray[np.bool_]) -> Keys:
+        """The keys of the rows where the mask holds."""
+        import pyarrow as pa
+
+        return Keys(self.sources.filter(pa.array(mask)))
+
+
 @dataclass(frozen=True, slots=True)
 class Drafts:
     """Mapped rows that no rule refused: the payload in fragments, the links still in words. Sends nothing.
@@ -85,7 +118,7 @@ class Drafts:
     """
 
     lines: NDArray[np.int64]
-    keys: list[bytes]  #: 16 bytes each; `flow.key_text` writes one as a `Key`
+    keys: Keys  #: 16 bytes each; `flow.key_text` writes one as a `Key`
     types: pa.StringArray  #: CALL, EMAIL, MEETING, NOTE or TASK
     times_ms: NDArray[np.int64]
     engagement: pa.StringArray
@@ -104,7 +137,7 @@ class Drafts:
         wanted = {kind: tuple(Wanted(w.by, w.values[:rows]) for w in ways) for kind, ways in self.wanted.items()}
         return Drafts(
             self.lines[:rows],
-            self.keys[:rows],
+            self.keys.head(rows),
             self.types[:rows],
             self.times_ms[:rows],
             self.engagement[:rows],
@@ -195,6 +228,10 @@ class Tally:
     unresolved: int = 0
     not_tried: int = 0
     changed: int = 0  #: of `already`: the row's content differs from what was created
+    conflicts: int = 0  #: of `changed`: edited in the account since, or gone, so that they were left alone
+    adopted: int = 0  #: of `already`: another integration had logged them
+    undone: int = 0  #: of `already`: taken back by `etl undo`, and not created again
+    vanished: int = 0  #: created rows of the time that this input covers, which it does not hold; no rows of it
     by_type: dict[str, int] = field(default_factory=dict)  #: created by this run, by engagement type
     links: dict[str, int] = field(default_factory=dict)  #: links of the engagements created by this run, by kind
     skipped_by: dict[str, int] = field(default_factory=dict)  #: by the mapping's reason

@@ -11,19 +11,20 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from time import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from etl.checkpoint import counts, directory, journal, staging
 from etl.checkpoint.store import Checkpoint
-from etl.errors import ContentError, EtlError, TooManyRejects, TryLater
+from etl.errors import ConfigError, ContentError, EtlError, TooManyRejects, TryLater
+from etl.flow import TO_CREATE
+from etl.workers import ONE_CORE, Means
 
 if TYPE_CHECKING:
-    from etl.associate import LookUp
-    from etl.flow import Chunk, Linked, Outcome, Reject
+    from etl.flow import Outcome
     from etl.hubspot.target import Target
     from etl.mapping.model import Mapping as MappingFile
 
@@ -45,15 +46,6 @@ class MaxRejects(NamedTuple):
 DEFAULT_MAX_REJECTS = MaxRejects()
 
 
-class Half(NamedTuple):
-    """What half one made of one chunk."""
-
-    linked: Linked
-    rejects: list[Reject]
-    skipped: dict[str, int]
-    read: int
-
-
 def plan(
     files: Sequence[Path],
     mapping: MappingFile,
@@ -63,74 +55,47 @@ def plan(
     *,
     limit: int | None = None,
     max_rejects: MaxRejects = DEFAULT_MAX_REJECTS,
+    means: Means = ONE_CORE,
+    keep_changed: bool = False,
+    again: bool = False,
     on_rows: Callable[[int], None] = lambda _: None,
 ) -> int:
     """Stages every row of `files` durably and gives the plan's number. Sends nothing.
 
     `ask` looks up links in the account, `dispositions` are its call outcomes (label to GUID). `limit` stops after so
-    many good rows. A finished plan of the same files and mapping that no run has ended with is taken as it is.
+    many good rows. `means` says on how many processes. `keep_changed` also plans to update
+    rows that were created with other content, `again` to create those that were undone. A finished plan of the same
+    files and mapping that no run has ended with is taken as it is.
     Raises `InputError`, `ContentError` and `TooManyRejects` with nothing made sendable.
     """
+    from etl.checkpoint.folding import fold
+    from etl.half_one import finished
     from etl.read import fingerprint, header, unchanged
 
     seals = [fingerprint(file) for file in files]
-    whole = _fingerprint([seal.sha256 for seal in seals], mapping.digest, limit)
+    whole = _fingerprint([seal.sha256 for seal in seals], mapping.digest, limit, keep_changed, again)
     if (resumed := staging.resumable_plan(checkpoint, whole)) is not None:
         return resumed
     number = staging.begin_plan(checkpoint, whole, mapping.digest)
     look_up = directory.remembered(checkpoint, ask)
+    unique = _unique(mapping)
+    folded = partial(
+        fold, pack=staging.is_empty(checkpoint) and not unique
+    )  # where no row can be known: as it is stored
     left = limit
     for file, seal in zip(files, seals, strict=True):
         input_ = staging.add_input(checkpoint, number, str(file), header(file, mapping.source))
-        for half in half_one(file, mapping, dispositions, look_up, limit=left):
-            unique = _unique(mapping)
-            staging.stage(checkpoint, input_, half.linked, read=half.read, rejects=half.rejects,
-                          skipped=half.skipped, unique=unique)  # fmt: skip
-            left = None if left is None else left - len(half.linked)
+        for half in finished(file, mapping, dispositions, look_up, folded, limit=left, means=means):
+            staging.stage(checkpoint, input_, half.made, read=half.read, rejects=half.rejects,
+                          skipped=half.skipped, merged=half.merged, unique=unique, keep_changed=keep_changed)  # fmt: skip
+            left = None if left is None else left - half.rows
             on_rows(half.read)
         if not unchanged(seal):
             raise ContentError(f"{file} changed while it was read.", hint="Run again when nobody writes to it.")
     staging.judge_repeats(checkpoint, number)
     _check_rejects(checkpoint, number, max_rejects)
-    staging.finish_plan(checkpoint, number)
+    staging.finish_plan(checkpoint, number, again=again, vanished=keep_changed and limit is None)
     return number
-
-
-def half_one(
-    file: Path,
-    mapping: MappingFile,
-    dispositions: Mapping[str, str],
-    look_up: LookUp | None,
-    *,
-    limit: int | None = None,
-) -> Iterator[Half]:
-    """A file's chunks, read, validated, mapped and linked; without `look_up` the links stay in words."""
-    from etl.associate import associate, in_words
-    from etl.read import header, read
-    from etl.transform import compile_rules, owner_policy, skip, transform
-    from etl.validate import compile_contract, validate
-
-    columns = header(file, mapping.source)
-    contract = compile_contract(mapping)
-    rules = compile_rules(mapping, dispositions=dispositions, header=columns, now_ms=int(time() * 1000))
-    policy = owner_policy(mapping)
-    left = limit
-    for chunk in read(file, mapping.source):
-        kept, skipped, unjudged = skip(chunk, rules)
-        good, broken = validate(kept, contract)
-        drafts, unmapped = transform(good, rules)
-        linked, unlinked = (
-            associate(drafts, mapping.associations, look_up, policy, rules.tables)
-            if look_up
-            else in_words(drafts, mapping.associations, rules.tables)
-        )
-        rejects = [*chunk.rejects, *unjudged, *broken, *unmapped, *unlinked]
-        half = Half(linked, rejects, skipped, len(chunk.rows) + len(chunk.rejects))
-        if left is not None and len(linked) >= left:
-            yield _cut(half, chunk, left, lambda part: skip(part, rules)[1])
-            return
-        left = None if left is None else left - len(linked)
-        yield half
 
 
 async def send(
@@ -181,31 +146,84 @@ async def send(
                 return
 
 
+def newcomers_of(checkpoint: Checkpoint, plan_: int, mapping: MappingFile, *, limit: bool = False) -> int:
+    """How many contacts are to be created before the rows that wait for them can be sent.
+
+    Raises `ConfigError` where they are more than the mapping allows, with nothing sent.
+    """
+    from etl.checkpoint import newcomers
+
+    if not creates(mapping):
+        return 0
+    link = mapping.associations.links["contacts"]
+    count = newcomers.waiting(checkpoint, plan_ if limit else None)
+    if count > link.max:
+        raise ConfigError(
+            f"{count:,} contacts would be created, more than the {link.max:,} that the mapping allows; nothing was sent.",
+            hint="Look at the rows that found no contact; if they are right, raise `max` beside `create` in the mapping.",
+            code="too_many_newcomers",
+        )
+    return count
+
+
+def creates(mapping: MappingFile) -> bool:
+    """Whether the mapping creates contacts that are not there."""
+    link = mapping.associations.links.get("contacts")
+    return link is not None and link.not_found == "create"
+
+
+async def create_contacts(
+    checkpoint: Checkpoint, plan_: int, target: Target, settle_s: float, *, limit: bool = False
+) -> None:
+    """Creates the contacts that rows wait for (with `limit`, rows of this plan); see `newcomers`. Then look again."""
+    from etl.newcomers import create_newcomers
+
+    await create_newcomers(checkpoint, target, settle_s, plan_ if limit else None)
+
+
 def look_again(
     checkpoint: Checkpoint, plan_: int, run: int, mapping: MappingFile, ask: directory.Ask, rows: int = 10_000
 ) -> None:
-    """Links parked rows of earlier plans whose contact is there by now; the others stay parked, or are rejected."""
+    """Links parked rows of other plans whose contact is there by now; the others stay parked, or are rejected."""
     from etl.associate import associate_words
+    from etl.checkpoint import newcomers
     from etl.checkpoint.segments import links_text
     from etl.transform import owner_policy
     from etl.transform.tables import read_tables
 
     tables = read_tables(mapping.tables, mapping.source.region)
     look_up = directory.remembered(checkpoint, ask)
+    not_made, patience_days = newcomers.refused(checkpoint), _patience_days(mapping)
     for batch in staging.parked(checkpoint, plan_, rows):
-        words = [wanted for _, wanted in batch]
+        words = [wanted for _, wanted, _ in batch]
         found = associate_words(words, mapping.associations, look_up, owner_policy(mapping), tables)
-        columns = zip(batch, *links_text(found.owner_ids, found.links), found.parked.to_pylist(), strict=True)
+        texts = (text.to_pylist() for text in links_text(found.owner_ids, found.links))
+        columns = zip(batch, *texts, found.parked.to_pylist(), strict=True)
         fates = []
-        for place, ((number, _), ids, shape, why) in enumerate(columns):
-            refused = "; ".join(problem.message for problem in found.problems.get(place, ()))
+        for place, ((number, wanted, days), ids, shape, why) in enumerate(columns):
+            problems = found.problems.get(place, ())
+            refused, code = "; ".join(problem.message for problem in problems), problems[0].code if problems else None
+            if why == TO_CREATE and not_made:
+                names = map(newcomers.name_of, newcomers.words_in(wanted))
+                refused = "; ".join(f"its contact was refused: {not_made[name]}" for name in names if name in not_made)
+            if why and why != TO_CREATE and days > patience_days:
+                refused, code = refused or f"{why}, and it waited longer than `park_for` allows", code or "park_expired"
             state = "rejected" if refused else "parked" if why else "planned"
-            fates.append((number, state, ids, shape, refused or why))
+            fates.append((number, state, ids, shape, refused or why, code))
         staging.unpark(checkpoint, run, fates)
 
 
-def _fingerprint(digests: Sequence[str], mapping: str, limit: int | None) -> str:
-    return hashlib.sha256("\n".join([*digests, mapping, str(limit)]).encode()).hexdigest()
+def _patience_days(mapping: MappingFile) -> float:
+    """How long a row may wait: the longest `park_for` of the links that park."""
+    days = {"h": 1 / 24, "d": 1.0, "w": 7.0}
+    parks = [
+        link.park_for for link in mapping.associations.links.values() if "park" in (link.not_found, link.ambiguous)
+    ]
+    return max((int(each[:-1]) * days[each[-1]] for each in parks), default=float("inf"))
+
+
+def _fingerprint(digests: Sequence[str], mapping: str, *options: object) -> str:
+    return hashlib.sha256("\n".join([*digests, mapping, *map(str, options)]).encode()).hexdigest()
 
 
 def _unique(mapping: MappingFile) -> list[str]:
@@ -214,16 +232,6 @@ def _unique(mapping: MappingFile) -> list[str]:
 
     keyed = [value.name for value in mapping.key if isinstance(value, Ref)] if len(mapping.key) == 1 else []
     return [name for name, rule in mapping.columns.items() if rule.unique and name not in keyed]
-
-
-def _cut(half: Half, chunk: Chunk, rows: int, skipped: Callable[[Chunk], dict[str, int]]) -> Half:
-    """The part of a half up to its `rows`-th good row."""
-    linked = half.linked.head(rows)
-    last = int(linked.drafts.lines[-1]) if rows else 0
-    inside = int((chunk.lines <= last).sum())
-    part = type(chunk)(chunk.source, chunk.rows.iloc[:inside], chunk.lines[:inside])
-    ragged = sum(reject.line <= last for reject in chunk.rejects)
-    return Half(linked, [r for r in half.rejects if r.line <= last], skipped(part), inside + ragged)
 
 
 def _check_rejects(checkpoint: Checkpoint, plan_: int, max_rejects: MaxRejects) -> None:

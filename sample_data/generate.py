@@ -3,7 +3,8 @@
     python sample_data/generate.py [ROOT]
 
 writes `ROOT/sample_data/` and the crosswalks `ROOT/mappings/crosswalk_*.csv` (ROOT: the project, unless given). Every
-row is made together with its fate, so `expected.json` says what must become of it without asking the pipeline.
+row is made together with its fate, so `expected.json` says what must become of it without asking the pipeline. The small
+exports, one for each preset, are held by the golden files of the presets' tests instead.
 """
 
 from __future__ import annotations
@@ -14,10 +15,15 @@ import sys
 from pathlib import Path
 
 from generator.calls import calls
+from generator.clouds import cloud_samples
 from generator.emails import emails
+from generator.letters import letter_samples
+from generator.meetings import meeting_samples
+from generator.pbx import pbx_samples
 from generator.portal import make_portal, write_portal
 from generator.rows import write_rows
 from generator.tasks import tasks, write_crosswalks
+from generator.voice import voice_samples
 
 SEED = 20250314
 
@@ -30,6 +36,10 @@ def main(root: Path) -> None:
     write_crosswalks(portal, root / "mappings")
     exports = {"calls.csv": calls, "emails.csv": emails, "salesforce/tasks.csv": tasks}
     expected = {name: write_rows(folder / name, make(r, portal)) for name, make in exports.items()}
+    samples = (pbx_samples, cloud_samples, voice_samples, letter_samples, meeting_samples)
+    for name, content in (pair for each in samples for pair in each(portal).items()):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     (folder / "expected.json").write_text(_json(expected), encoding="utf-8", newline="\n")
 
 

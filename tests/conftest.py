@@ -18,9 +18,10 @@ import pyarrow as pa
 import pytest
 
 from etl.checkpoint import staging
+from etl.checkpoint.folding import fold
 from etl.checkpoint.store import Checkpoint, open_checkpoint
 from etl.errors import RemoteDown
-from etl.flow import Drafts, Engagement, Key, Linked, Outcome, RemoteId
+from etl.flow import Drafts, Engagement, Key, Keys, Linked, Outcome, RemoteId
 from etl.hubspot.target import Place, Sent, Verdict
 
 TEXT = pd.ArrowDtype(pa.string())
@@ -46,7 +47,7 @@ def make_linked(
     texts = bodies or [f"body of {name}" for name in names]
     drafts = Drafts(
         lines=np.array(lines or range(2, n + 2), dtype=np.int64),
-        keys=[key_of(name) for name in names],
+        keys=Keys(pa.array([name.encode() for name in names], pa.binary())),
         types=pa.array(types or ["NOTE"] * n, pa.string()),
         times_ms=np.full(n, 1_700_000_000_000, dtype=np.int64),
         engagement=pa.array([f'"type":"{t}","timestamp":1700000000000' for t in types or ["NOTE"] * n], pa.string()),
@@ -70,8 +71,9 @@ def stage_all(checkpoint: Checkpoint, *chunks: Linked, finish: bool = True, path
     """A plan of one input with these chunks."""
     plan = staging.begin_plan(checkpoint, "fingerprint", "mapping")
     input_ = staging.add_input(checkpoint, plan, path, ["Id", "Body"])
+    pack = staging.is_empty(checkpoint)
     for chunk in chunks:
-        staging.stage(checkpoint, input_, chunk, read=len(chunk), rejects=[], skipped={})
+        staging.stage(checkpoint, input_, fold(chunk, pack=pack), read=len(chunk), rejects=[], skipped={})
     if finish:
         staging.judge_repeats(checkpoint, plan)
         staging.finish_plan(checkpoint, plan)
@@ -148,11 +150,11 @@ SEEDS = {
 
 
 @contextlib.contextmanager
-def sandbox_process(folder: Path, *arguments: str) -> Iterator[str]:
-    """The address of a real sandbox process with two contacts, a company, a deal and an owner; at the end it is ended,
-    and its end waited for."""
+def sandbox_process(folder: Path, *arguments: str, more: Mapping[str, str] | None = None) -> Iterator[str]:
+    """The address of a real sandbox process with two contacts, a company, a deal and an owner (and the seed files in
+    `more`); at the end it is ended, and its end waited for."""
     (folder / "seeds").mkdir(parents=True)
-    for name, text in SEEDS.items():
+    for name, text in {**SEEDS, **(more or {})}.items():
         (folder / "seeds" / name).write_text(text)
     ready = folder / "ready.json"
     command = ["--db", folder / "db.sqlite", "--seed-data", folder / "seeds", "--ready-file", ready, *arguments]

@@ -15,14 +15,23 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from etl.associate.ask import LookUp, Tables
-from etl.associate.lines import payload_lines
+from etl.associate.lines import payload_lines, payload_text
 from etl.associate.linking import Ties, by_row, tie
 from etl.associate.words import wanted_json, words_from_json, words_of
 from etl.columns.rows import keep_rows, rejects_of_rows
 from etl.flow import Drafts, Linked, LinkKind, Problem, Reject
 from etl.mapping.model import Associations
 
-__all__ = ["LookUp", "Relinked", "associate", "associate_words", "in_words", "payload_lines", "wanted_json"]
+__all__ = [
+    "LookUp",
+    "Relinked",
+    "associate",
+    "associate_words",
+    "in_words",
+    "payload_lines",
+    "payload_text",
+    "wanted_json",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +79,8 @@ def associate_words(
 def _linked(drafts: Drafts, ties: Ties, wanted: pa.StringArray) -> tuple[Linked, list[Reject]]:
     problems = by_row(ties.problems)
     rejects = rejects_of_rows(drafts.cells, drafts.lines, problems, drafts.keys)
+    if not problems:
+        return Linked(drafts, ties.owner_ids, ties.links, ties.parked, wanted, ties.misses), rejects
     good = np.ones(len(drafts), np.bool_)
     good[list(problems)] = False
     mask = pa.array(good)
@@ -86,13 +97,11 @@ def _linked(drafts: Drafts, ties: Ties, wanted: pa.StringArray) -> tuple[Linked,
 
 def _kept(drafts: Drafts, good: NDArray[np.bool_]) -> Drafts:
     """The drafts where the mask holds."""
-    if good.all():
-        return drafts
     mask = pa.array(good)
     columns = ("types", "engagement", "attachments", "metadata", "properties", "owner")
     return Drafts(
         lines=drafts.lines[good],
-        keys=[key for key, fine in zip(drafts.keys, good.tolist(), strict=True) if fine],
+        keys=drafts.keys.filter(good),
         times_ms=drafts.times_ms[good],
         wanted={
             kind: tuple(way._replace(values=way.values.filter(mask)) for way in ways)

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from etl.columns.arrays import text_bytes
 from etl.columns.fragments import joined, list_fragment
 from etl.columns.keys import key_texts
 from etl.flow import Linked, LinkKind
@@ -18,8 +19,8 @@ _IDS: tuple[tuple[str, LinkKind | None], ...] = (
 )  # fmt: skip
 
 
-def payload_lines(linked: Linked, *, beside: bool = True) -> pa.StringArray:
-    """One v1 payload a row as JSON, without a line end, and `properties` after it where there are any.
+def payload_lines(linked: Linked, *, beside: bool = True, end: str = "") -> pa.StringArray:
+    """One v1 payload a row as JSON, then `end`; `properties` after the payload's own parts where there are any.
 
     `beside` (the links may be open) adds `key`, `line` and `wanted` to rows whose `wanted` is not null.
     """
@@ -34,7 +35,14 @@ def payload_lines(linked: Linked, *, beside: bool = True) -> pa.StringArray:
         pieces.append(pc.fill_null(joined(',"properties":', drafts.properties), ""))
     if beside and linked.wanted.null_count < len(drafts):
         pieces.append(_beside(linked))
-    return joined(*pieces, "}")
+    return joined(*pieces, "}" + end)
+
+
+def payload_text(linked: Linked) -> bytes:
+    """The payloads of a chunk as JSON lines, in UTF-8."""
+    lines = payload_lines(linked, end="\n")
+    _, data = text_bytes(lines)
+    return data.tobytes()
 
 
 def _beside(linked: Linked) -> Any:

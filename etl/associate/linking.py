@@ -28,7 +28,7 @@ from etl.associate.ask import (
 )
 from etl.associate.words import Wants
 from etl.columns.arrays import Rows, as_mask, lists, lost
-from etl.flow import LINK_KINDS, LinkKind, Problem, Wanted
+from etl.flow import LINK_KINDS, TO_CREATE, LinkKind, Problem, Wanted
 from etl.mapping.model import Associations, Link
 
 _Mask = NDArray[np.bool_]
@@ -222,8 +222,10 @@ def _judge_missing(ties: Ties, kind: LinkKind, link: Link, tried: list[tuple[str
     for bits in np.unique(asked[asked > 0]).tolist():
         rows = np.flatnonzero(asked == bits)
         ways = dict.fromkeys(by for place, (by, _) in enumerate(tried) if bits >> place & 1)
-        reason = f"no {_ONE[kind]} by {' or '.join(ways)}"
-        if link.not_found == "park":
+        reason = f"no {_ONE[kind]} by {' or '.join(way for way in ways if way != 'create')}"
+        if "create" in ways:
+            ties.park(rows, TO_CREATE)
+        elif link.not_found == "park":
             ties.park(rows, reason)
         else:
             ties.refuse(rows, "not_found", f"associations.{kind}", _words_of(rows, tried), reason)

@@ -7,6 +7,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+import orjson
+
+from etl.checkpoint import changes
 from etl.checkpoint.segments import load, read_cells
 from etl.checkpoint.store import Checkpoint
 from etl.flow import LINK_KINDS, Problem, Reject, Tally, key_text
@@ -19,6 +22,8 @@ _FATE = {
     "unknown": "unresolved",
     "unresolved": "unresolved",
     "rejected": "rejected",
+    "adopted": "already",
+    "undone": "already",
 }
 
 
@@ -47,11 +52,15 @@ def tally(checkpoint: Checkpoint, plan: int, run: int | None) -> Tally:
     for (state, mine, *_), n in rows.items():
         fate = ("created" if mine and run else "already") if state == "created" else _FATE[state]
         setattr(t, fate, getattr(t, fate) + n)
+        t.adopted += n * (state == "adopted")
+        t.undone += n * (state == "undone")
+    _count_changes(checkpoint, plan, run, t)
     sql = f"SELECT reason, sum(rows) FROM skipped WHERE input IN {inputs} GROUP BY 1"
     t.skipped_by = dict(checkpoint.rows(sql, plan))
     t.skipped = sum(t.skipped_by.values())
-    refused = {"refused": t.rejected} if t.rejected else {}
-    t.rejected_by = rejected_by_half_one(checkpoint, plan) | refused
+    t.merged = checkpoint.one("SELECT coalesce(sum(merged), 0) FROM input WHERE plan = ?", plan)
+    later = f"""SELECT coalesce(code, 'refused'), count(*) FROM row WHERE state = 'rejected' AND input IN {inputs} GROUP BY 1"""
+    t.rejected_by = dict(Counter(rejected_by_half_one(checkpoint, plan)) + Counter(dict(checkpoint.rows(later, plan))))
     t.rejected = sum(t.rejected_by.values())
     if run is None:
         planned = {(type_, shape): n for (state, _, type_, shape), n in rows.items() if state == "planned"}
@@ -63,11 +72,27 @@ def tally(checkpoint: Checkpoint, plan: int, run: int | None) -> Tally:
     return t
 
 
+def _count_changes(checkpoint: Checkpoint, plan: int, run: int | None, t: Tally) -> None:
+    """Rows that were created before have the fate `already`; those that this run changed are `updated` instead."""
+    if run is not None:
+        t.updated = changes.updated(checkpoint, plan, run)
+        t.already -= t.updated
+    done = changes.counted(checkpoint, plan=plan)
+    t.changed -= done.get(("update", "done"), 0)
+    t.conflicts = done.get(("update", "conflict"), 0)
+    t.vanished = checkpoint.one("SELECT count(*) FROM vanished WHERE plan = ?", plan)
+
+
 def rejected_by_half_one(checkpoint: Checkpoint, plan: int) -> dict[str, int]:
     """How many rows of the plan's inputs were refused before anything was sent, by the code of their first problem."""
     sql = """SELECT json_extract(problems, '$[0][0]'), count(*) FROM reject
         WHERE input IN (SELECT id FROM input WHERE plan = ?) GROUP BY 1"""
     return dict(checkpoint.rows(sql, plan))
+
+
+def rejected_later(checkpoint: Checkpoint, code: str) -> int:
+    """How many rows were refused with this code after planning: by the account, or while they waited."""
+    return checkpoint.one("SELECT count(*) FROM row WHERE state = 'rejected' AND coalesce(code, 'refused') = ?", code)
 
 
 def rows_read(checkpoint: Checkpoint, plan: int) -> int:
@@ -103,13 +128,13 @@ def carried_inputs(checkpoint: Checkpoint, plan: int, run: int) -> list[tuple[in
 
 def rejected_since(checkpoint: Checkpoint, input_: int, run: int) -> Iterator[Reject]:
     """The rows of one input that were refused after planning, by this run or a later one."""
-    sql = """SELECT line, key, reason, segment, pos FROM row
+    sql = """SELECT line, key, coalesce(code, 'refused'), reason, segment, pos FROM row
         WHERE input = ? AND state = 'rejected' AND coalesce(run, 0) >= ? ORDER BY segment, pos"""
     blob, loaded = b"", None
-    for line, key, reason, segment, pos in checkpoint.db.execute(sql, [input_, run]):
+    for line, key, code, reason, segment, pos in checkpoint.db.execute(sql, [input_, run]):
         if segment != loaded:
             blob, loaded = load(checkpoint.db, segment, "cells"), segment
-        yield Reject(line, (Problem("refused", "", "", reason or ""),), read_cells(blob, pos), key=key_text(key))
+        yield Reject(line, (Problem(code, "", "", reason or ""),), read_cells(blob, pos), key=key_text(key))
 
 
 def open_rows(checkpoint: Checkpoint, states: tuple[str, ...]) -> Iterator[Open]:
@@ -126,6 +151,23 @@ def states(checkpoint: Checkpoint) -> dict[str, int]:
     return _grouped(checkpoint, "SELECT state, count(*) FROM row GROUP BY 1 ORDER BY 1")
 
 
+def runs(checkpoint: Checkpoint, most: int) -> list[dict[str, Any]]:
+    """The newest runs, newest first: name, when it ended (null: not yet), and how many rows are as it made them."""
+    created = _grouped(
+        checkpoint, "SELECT run, count(*) FROM row WHERE state = 'created' AND run IS NOT NULL GROUP BY 1"
+    )
+    updated = _grouped(
+        checkpoint, "SELECT run, count(*) FROM change WHERE what = 'update' AND state = 'done' GROUP BY 1"
+    )
+    return [
+        {"run": name, "started": started, "ended": ended,
+         "created": created.get(str(number), 0), "updated": updated.get(str(number), 0)}
+        for number, name, started, ended in checkpoint.rows(
+            "SELECT id, name, started_at, ended_at FROM run ORDER BY id DESC LIMIT ?", most
+        )
+    ]  # fmt: skip
+
+
 def doubts(checkpoint: Checkpoint) -> dict[str, int]:
     """Why rows are unknown or unresolved: reason -> rows, the most frequent first."""
     sql = """SELECT coalesce(reason, ''), count(*) FROM row WHERE state IN ('in_flight', 'unknown', 'unresolved')
@@ -136,7 +178,8 @@ def doubts(checkpoint: Checkpoint) -> dict[str, int]:
 def _rejected_before(checkpoint: Checkpoint, input_: int) -> Iterator[Reject]:
     sql = "SELECT line, key, problems, cells, raw FROM reject WHERE input = ? ORDER BY line, rowid"
     for line, key, problems, cells, raw in checkpoint.db.execute(sql, [input_]):
-        yield Reject(line, tuple(Problem(*p) for p in json.loads(problems)), tuple(json.loads(cells)), raw, key or "")
+        found = tuple(Problem(*p) for p in orjson.loads(problems))
+        yield Reject(line, found, tuple(orjson.loads(cells)), raw, key or "")
 
 
 def _carried(checkpoint: Checkpoint, plan: int, run: int) -> dict[str, int]:

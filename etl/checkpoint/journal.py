@@ -13,18 +13,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
+from time import time
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import orjson
 
-from etl.checkpoint import integrity, segments
+from etl.checkpoint import changes, integrity, segments
 from etl.checkpoint.beside import Mark
+from etl.checkpoint.changes import Fate
 from etl.checkpoint.seals import SOUND_CONTENT, sealed
 from etl.checkpoint.store import Checkpoint, now, storage_errors
 from etl.columns.keys import key_texts
 from etl.flow import Engagement, Links, Outcome, key_bytes
 
-_SELECT = """SELECT row.id, key, type, time_ms, segment, pos, links, attempt, doubts, coalesce(wire, '')
+#: What `engagements` reads rows from; a WHERE comes behind it.
+SELECT = """SELECT row.id, key, type, time_ms, segment, pos, links, attempt, doubts, coalesce(wire, '')
     FROM row LEFT JOIN request ON request.id = row.request"""
 _Tuple = TypeVar("_Tuple", bound=tuple[Any, ...])
 _LOST = "the answer was lost when the program stopped"
@@ -44,6 +47,7 @@ class Intent(NamedTuple):
 
     wire: str
     rows: Sequence[int]  #: row numbers
+    changes: Sequence[int] = ()  #: numbers of changes, in place of rows
 
 
 class Answer(NamedTuple):
@@ -54,6 +58,7 @@ class Answer(NamedTuple):
     outcomes: Sequence[Outcome]
     verdict: str
     reason: str
+    fates: Sequence[Fate] = ()  #: what became of changes, in place of rows
 
 
 def begin_run(
@@ -73,6 +78,7 @@ def begin_run(
     with checkpoint.transaction() as db:
         lost = sealed(state="'unknown'")  # the account gave no doubtful answer: no doubt is counted
         db.execute(f"UPDATE row SET {lost}, reason = ? WHERE state = 'in_flight'", [_LOST])
+        changes.doubt(db, _LOST)
         values = [name, plan, now()]
         run = db.execute("INSERT INTO run (name, plan, started_at) VALUES (?, ?, ?)", values).lastrowid
         assert run is not None
@@ -109,21 +115,21 @@ def due(
     Rows of unfinished plans are left out.
     """
     found = checkpoint.rows(
-        f"""{_SELECT} WHERE state = '{state}' AND row.id > ?1
+        f"""{SELECT} WHERE state = '{state}' AND row.id > ?1
             AND input NOT IN (SELECT i.id FROM input AS i JOIN plan ON plan.id = i.plan WHERE NOT plan.finished)
             AND (?2 IS NULL OR input IN (SELECT id FROM input WHERE plan = ?2))
             ORDER BY row.id LIMIT ?3""",
         after, plan, rows,
     )  # fmt: skip
-    return _engagements(checkpoint, found)
+    return engagements(checkpoint, found)
 
 
 def last_created(checkpoint: Checkpoint, type_: str, wire: str) -> Due | None:
     """The row of this type that was created last through this wire: a read that is to prove absence must show it."""
     found = checkpoint.rows(
-        f"{_SELECT} WHERE state = 'created' AND type = ? AND wire = ? ORDER BY row.request DESC LIMIT 1", type_, wire
+        f"{SELECT} WHERE state = 'created' AND type = ? AND wire = ? ORDER BY row.request DESC LIMIT 1", type_, wire
     )
-    return next(iter(_engagements(checkpoint, found)), None)
+    return next(iter(engagements(checkpoint, found)), None)
 
 
 def sample(checkpoint: Checkpoint, rows: int) -> list[Due]:
@@ -131,8 +137,8 @@ def sample(checkpoint: Checkpoint, rows: int) -> list[Due]:
     if checkpoint.one("SELECT EXISTS (SELECT 1 FROM row WHERE state = 'created')"):
         return []
     step = max(1, checkpoint.one("SELECT count(*) FROM row WHERE state = 'planned'") // rows)
-    found = checkpoint.rows(f"{_SELECT} WHERE state = 'planned' AND row.id % ? = 0 LIMIT ?", step, rows)
-    return _engagements(checkpoint, found)
+    found = checkpoint.rows(f"{SELECT} WHERE state = 'planned' AND row.id % ? = 0 LIMIT ?", step, rows)
+    return engagements(checkpoint, found)
 
 
 def doubt_planned(checkpoint: Checkpoint, wire: str) -> None:
@@ -155,6 +161,22 @@ def retry_unresolved(checkpoint: Checkpoint) -> int:
         retried = sealed(state="'unknown'", doubts="0")
         rows = db.execute(f"UPDATE row SET {retried} WHERE state = 'unresolved' AND {SOUND_CONTENT}").rowcount
         _log(db, "retry unresolved", rows)
+    return rows
+
+
+def retry_rejected(checkpoint: Checkpoint, code: str) -> int:
+    """Lets rows that were refused after planning be tried again, at a person's order, which is logged; their number.
+
+    Those that wait for a link are parked from now on, the others planned.
+    """
+    with checkpoint.transaction() as db:
+        again = sealed(state="iif(wanted IS NULL, 'planned', 'parked')", doubts="0")
+        rows = db.execute(
+            f"""UPDATE row SET {again}, code = NULL, reason = iif(wanted IS NULL, NULL, reason), parked_ms = ?2
+                WHERE state = 'rejected' AND coalesce(code, 'refused') = ?1 AND {SOUND_CONTENT}""",
+            [code, int(time() * 1000)],
+        ).rowcount
+        _log(db, f"retry rejected {code}", rows)
     return rows
 
 
@@ -190,9 +212,12 @@ _OUTCOME = f"""UPDATE row SET {sealed(state="?2", remote_id="nullif(?3, '')", do
 
 
 def _intend(db: sqlite3.Connection, run: int, intent: Intent) -> int:
-    values = [run, intent.wire, len(intent.rows), now()]
-    request = db.execute("INSERT INTO request (run, wire, rows, sent_at) VALUES (?, ?, ?, ?)", values).lastrowid
+    values = [run, intent.wire, len(intent.rows), len(intent.changes), now()]
+    sql = "INSERT INTO request (run, wire, rows, changes, sent_at) VALUES (?, ?, ?, ?, ?)"
+    request = db.execute(sql, values).lastrowid
     assert request is not None
+    if intent.changes:
+        changes.intend(db, request, intent.changes)
     changed = db.execute(_INTEND, [request, _json(list(intent.rows))]).rowcount
     assert changed == len(intent.rows), "a row that was not planned was about to be sent"
     return request
@@ -201,6 +226,7 @@ def _intend(db: sqlite3.Connection, run: int, intent: Intent) -> int:
 def _record(db: sqlite3.Connection, run: int, answer: Answer) -> None:
     """Stores an answer; rows of a batch that is to be split count as doubted: see `load`."""
     _store(db, run, answer.rows, answer.outcomes, "in_flight", split=answer.verdict == "split")
+    changes.record(db, run, answer.fates)
     values = [now(), answer.verdict, answer.reason, answer.request]
     db.execute("UPDATE request SET answered_at = ?, verdict = ?, reason = ? WHERE id = ?", values)
 
@@ -235,8 +261,8 @@ def _json(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
-def _engagements(checkpoint: Checkpoint, found: list[tuple]) -> list[Due]:  # type: ignore[type-arg]
-    """The rows that `_SELECT` found, with their payloads. By columns: it is one of the costs of every row sent."""
+def engagements(checkpoint: Checkpoint, found: list[tuple]) -> list[Due]:  # type: ignore[type-arg]
+    """The rows that `SELECT` found, with their payloads. By columns: it is one of the costs of every row sent."""
     if not found:
         return []
     numbers, keys, types, times, held_by, places, links, attempts, doubts, wires = zip(*found, strict=True)

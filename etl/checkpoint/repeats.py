@@ -6,95 +6,111 @@ has it; other content of an earlier plan is `changed` where it was created, and 
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from etl.checkpoint.segments import load, read_cells
 from etl.flow import Problem, Reject, key_text
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from etl.checkpoint.folding import Folded
 
-#: States in which a row that comes again takes the new payload: it was never sent.
-_REPLACEABLE = ("planned", "parked")
-_SEEN = """INSERT INTO seen (row, fate, input, hash, line, segment, pos, type, time_ms, links, shape, wanted, reason,
-    content_seal) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+#: States in which a row that comes again takes the new payload: it was never sent, or it was taken back.
+_REPLACEABLE = ("planned", "parked", "undone")
+#: What the checkpoint holds under the keys of some rows of a chunk (?1: their places, ?2: keys, ?3: hashes, ?4: the plan).
+_KNOWN = """SELECT j.value, row.id, row.state, coalesce(seen.line, row.line), input.plan = ?4 OR seen.row IS NOT NULL,
+        coalesce(seen.hash, row.hash) = substr(?3, 1 + 16 * j.value, 16), row.hash = substr(?3, 1 + 16 * j.value, 16)
+    FROM json_each(?1) AS j CROSS JOIN row ON row.key = substr(?2, 1 + 16 * j.value, 16)
+    JOIN input ON input.id = row.input LEFT JOIN seen ON seen.row = row.id"""
 
 
-class Draft(NamedTuple):
-    """One row on its way into the tables `row` or `seen`; its input is known, and it is parked if there is a reason."""
+class Known(NamedTuple):
+    """A row of a chunk whose key the checkpoint holds."""
 
-    key: bytes
-    hash: bytes
-    line: int
-    segment: int
-    pos: int
-    type: str
-    time_ms: int
-    links: str
-    shape: str
-    wanted: str | None
-    reason: str | None
-    content_seal: int
+    place: int  #: in the chunk
+    number: int  #: of the row that is held
+    state: str
+    line: int  #: of the row that has the key, in this plan if it is there
+    here: bool  #: whether an earlier row of this plan has the key
+    same: bool  #: whether that row says the same
+    held: bool  #: whether the row that is held says the same
 
 
 class Repeat(NamedTuple):
-    """A draft that is refused because an earlier row has its key, or its value in a unique column."""
+    """A row that is refused because an earlier one has its key, or its value in a unique column."""
 
     code: str  #: repeated_key or not_unique
     column: str  #: the unique column
     line: int  #: of the row that stays
 
 
-def taken_values(
-    db: sqlite3.Connection, drafts: Sequence[tuple[Any, ...]], cells: pd.DataFrame, unique: Sequence[str]
-) -> dict[int, Repeat]:
-    """Drafts whose value of a unique column stood in another row of the plan, by position.
+@dataclass(slots=True)
+class Judged:
+    """What becomes of the rows of a chunk whose keys were known."""
+
+    fates: list[tuple[Known, str]] = field(default_factory=list)  #: rows of earlier plans; see `PLAN_SCHEMA`
+    refused: dict[int, Repeat] = field(default_factory=dict)  #: by place
+    already: int = 0
+    changed: int = 0
+
+
+def taken_values(db: sqlite3.Connection, input_: int, folded: Folded, unique: Sequence[str]) -> dict[int, Repeat]:
+    """Rows whose value of a unique column stood in another row of the plan, by place.
 
     A row that comes again whole (same key and content) is not among them: it is `already`.
     """
+    header = json.loads(db.execute("SELECT header FROM input WHERE id = ?", [input_]).fetchone()[0])
     taken: dict[int, Repeat] = {}
     find = "SELECT line, key, content FROM uniq WHERE name = ? AND hash = ?"
     for column in unique:
-        for i, (draft, value) in enumerate(zip(map(Draft._make, drafts), cells[column].tolist(), strict=True)):
-            if not isinstance(value, str):
+        for i, value in enumerate(folded.column(header.index(column))):
+            if value is None:
                 continue
             digest = sha256(value.encode()).digest()[:16]
-            values = [column, digest, draft.line, draft.key, draft.hash]
-            db.execute("INSERT OR IGNORE INTO uniq VALUES (?, ?, ?, ?, ?)", values)
+            mine = [int(folded.lines[i]), folded.key(i), folded.hash(i)]
+            db.execute("INSERT OR IGNORE INTO uniq VALUES (?, ?, ?, ?, ?)", [column, digest, *mine])
             line, *content = db.execute(find, [column, digest]).fetchone()
-            if line != draft.line and content != [draft.key, draft.hash]:
+            if line != mine[0] and content != mine[1:]:
                 taken[i] = Repeat("not_unique", column, line)
     return taken
 
 
-def judge_known(
-    db: sqlite3.Connection, input_: int, drafts: Sequence[tuple[Any, ...]], left_out: Collection[int]
-) -> dict[int, Repeat]:
-    """What becomes of drafts whose key stood there before they came; gives those to reject, by position.
+def firsts_and_repeats(folded: Folded, left_out: Collection[int]) -> tuple[list[int], list[int]]:
+    """The places of a chunk's rows: the first of each key, and the others; without those left out."""
+    seen: set[bytes] = set()
+    firsts: list[int] = []
+    others: list[int] = []
+    for place in range(len(folded)):
+        if place not in left_out:
+            key = folded.key(place)
+            (others if key in seen else firsts).append(place)
+            seen.add(key)
+    return firsts, others
 
-    A draft is known by the place that the stored row names: its own, or another's.
-    """
-    refused: dict[int, Repeat] = {}
-    already = changed = 0
-    plan = db.execute("SELECT plan FROM input WHERE id = ?", [input_]).fetchone()[0]
-    for i, draft, row in _stored(db, drafts):
-        number, hash_, line, segment, pos, state, plan_of_row, hash_seen, line_seen = row
-        if i in left_out or (segment, pos) == (draft.segment, draft.pos):
-            continue
-        here = plan_of_row == plan or line_seen is not None  # an earlier row of this plan has the key
-        if here and (hash_seen or hash_) != draft.hash:
-            refused[i] = Repeat("repeated_key", "", line_seen or line)
-        elif here or state == "created":
-            already += 1
-            changed += hash_ != draft.hash and not here
-        if not here:
-            fate = _fate(state, same=hash_ == draft.hash)
-            db.execute(_SEEN, [number, fate, input_, *draft[1:]])
-    db.execute("UPDATE plan SET already = already + ?, changed = changed + ? WHERE id = ?", [already, changed, plan])
-    return refused
+
+def known(db: sqlite3.Connection, plan: int, folded: Folded, places: Sequence[int]) -> list[Known]:
+    """Those of the rows whose keys the checkpoint holds, in their order."""
+    values = [json.dumps(places), folded.keys, folded.hashes, plan]
+    return [Known(*row) for row in db.execute(_KNOWN, values)]
+
+
+def judge(rows: Iterable[Known]) -> Judged:
+    """What becomes of rows whose keys are known."""
+    judged = Judged()
+    for row in rows:
+        if row.here and not row.same:
+            judged.refused[row.place] = Repeat("repeated_key", "", row.line)
+        elif row.here:
+            judged.already += 1
+        else:
+            judged.fates.append((row, _fate(row.state, same=row.held)))
+            judged.already += row.state == "created"
+            judged.changed += row.state == "created" and not row.held
+    return judged
 
 
 def judge_all(db: sqlite3.Connection, plan: int) -> Iterator[tuple[int, Reject]]:
@@ -126,15 +142,6 @@ def reject_of(repeat: Repeat, line: int, key: bytes, cells: Sequence[str | None]
     what = "the same key and other content" if repeat.code == "repeated_key" else f"the same value in {repeat.column!r}"
     message = f"line {repeat.line} has {what}; it stays, this row does not"
     return Reject(line, (Problem(repeat.code, repeat.column, "", message),), tuple(cells), key=key_text(key))
-
-
-def _stored(db: sqlite3.Connection, drafts: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, Draft, tuple]]:  # type: ignore[type-arg]
-    """Each draft with the row that the checkpoint holds under its key."""
-    find = """SELECT row.id, row.hash, row.line, row.segment, row.pos, row.state, input.plan, seen.hash, seen.line
-        FROM row JOIN input ON input.id = row.input LEFT JOIN seen ON seen.row = row.id WHERE row.key = ?"""
-    for i, draft in enumerate(map(Draft._make, drafts)):
-        if found := db.execute(find, [draft.key]).fetchone():
-            yield i, draft, found
 
 
 def _fate(state: str, *, same: bool) -> str:

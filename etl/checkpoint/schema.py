@@ -6,7 +6,7 @@ beside it in `segment`s of some thousand rows, written once, so that a state cha
 
 from __future__ import annotations
 
-FORMAT = 2  #: raised when the tables change; another number is refused
+FORMAT = 3  #: raised when the tables change; another number is refused
 
 SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -24,7 +24,8 @@ CREATE TABLE plan (
 
 CREATE TABLE input (
   id INTEGER PRIMARY KEY, plan INTEGER NOT NULL, path TEXT NOT NULL, header TEXT NOT NULL,   -- header: JSON list
-  read INTEGER NOT NULL DEFAULT 0);
+  read INTEGER NOT NULL DEFAULT 0,
+  merged INTEGER NOT NULL DEFAULT 0);        -- rows that went into another row of their group
 
 CREATE TABLE skipped (
   input INTEGER NOT NULL, reason TEXT NOT NULL, rows INTEGER NOT NULL, PRIMARY KEY (input, reason)) WITHOUT ROWID;
@@ -55,15 +56,40 @@ CREATE TABLE row (
   request INTEGER,                 -- the last request that held it
   run INTEGER,                     -- the run in which it reached its state
   remote_id TEXT, reason TEXT,
-  content_seal INTEGER NOT NULL, fate_seal INTEGER NOT NULL);   -- see `seals`
+  content_seal INTEGER NOT NULL, fate_seal INTEGER NOT NULL,    -- see `seals`
+  code TEXT,                       -- of errors.ROW_CODES, for a row rejected after planning by somebody else than the account
+  parked_ms INTEGER);              -- since when it waits
+
+-- what is done to rows that are in the account: by a later export (update), or to take a run back (archive, restore).
+-- From `hash` on: the content that the row is to have; once done, the content that it had before
+CREATE TABLE change (
+  id INTEGER PRIMARY KEY, row INTEGER NOT NULL, what TEXT NOT NULL,
+  state TEXT NOT NULL,             -- planned, in_flight, unknown, done, conflict, failed
+  plan INTEGER,                    -- the plan that brought the content
+  undoes INTEGER,                  -- the run that is taken back
+  run INTEGER, request INTEGER,    -- the run in which it reached its state, and its last request
+  remote_id TEXT NOT NULL, reason TEXT, at TEXT NOT NULL, input INTEGER, line INTEGER,
+  hash BLOB, segment INTEGER, pos INTEGER, time_ms INTEGER, links TEXT, shape TEXT, content_seal INTEGER);
+CREATE INDEX change_row ON change (row);
+
+-- created rows of the time that a plan's inputs cover, which they do not hold
+CREATE TABLE vanished (plan INTEGER NOT NULL, row INTEGER NOT NULL, PRIMARY KEY (plan, row)) WITHOUT ROWID;
 
 -- verdict `doubted`: nothing was sent, but a lost commit may have sent its rows
 CREATE TABLE request (
   id INTEGER PRIMARY KEY, run INTEGER NOT NULL, wire TEXT NOT NULL, rows INTEGER NOT NULL, sent_at TEXT NOT NULL,
-  answered_at TEXT, verdict TEXT, reason TEXT);
+  answered_at TEXT, verdict TEXT, reason TEXT,
+  changes INTEGER NOT NULL DEFAULT 0);   -- rows that were there and that it changes, beside those that it creates
 
 -- what a person had done to rows whose state was final
 CREATE TABLE operation (at TEXT NOT NULL, what TEXT NOT NULL, rows INTEGER NOT NULL);
+
+-- contacts that the mapping creates; state: planned, sent (its answer has not come), created, rejected. See `newcomers`
+CREATE TABLE newcomer (
+  name TEXT NOT NULL UNIQUE, properties TEXT NOT NULL, state TEXT NOT NULL, sent_at REAL, remote_id TEXT, reason TEXT);
+
+-- files that rows attach and the account has; sha256: hex, of the content
+CREATE TABLE upload (sha256 TEXT PRIMARY KEY, remote_id TEXT NOT NULL) WITHOUT ROWID;
 
 -- what look-ups answered; ids: JSON list. Asked again by each new plan
 CREATE TABLE directory (
@@ -73,12 +99,12 @@ CREATE TABLE directory (
 #: What only the plan at hand needs to remember: in SQLite's temporary file, gone with the process, as the plan would be.
 PLAN_SCHEMA = """
 -- rows that the checkpoint knew before this plan; `fate` says what `finish_plan` does with them: `take` the new payload,
--- only `move` the row to this input, or `leave` it as it is (created)
+-- only `move` the row to this input, or `leave` it as it is (created). From `segment` on: null where no payload is kept
 DROP TABLE IF EXISTS temp.seen;
 CREATE TEMP TABLE seen (
   row INTEGER PRIMARY KEY, fate TEXT NOT NULL, hash BLOB NOT NULL, input INTEGER NOT NULL, line INTEGER NOT NULL,
-  segment INTEGER NOT NULL, pos INTEGER NOT NULL, type TEXT NOT NULL, time_ms INTEGER NOT NULL,
-  links TEXT NOT NULL, shape TEXT NOT NULL, wanted TEXT, reason TEXT, content_seal INTEGER NOT NULL);
+  segment INTEGER, pos INTEGER, type TEXT, time_ms INTEGER, links TEXT, shape TEXT, wanted TEXT, reason TEXT,
+  content_seal INTEGER);
 
 -- values of `unique` columns
 DROP TABLE IF EXISTS temp.uniq;

@@ -28,8 +28,8 @@ _STATES = ",".join(get_args(State))
 #: Each column that says what became of a row, as a number, and its weight.
 _FATE = {
     "state": f"34359738421 * (instr('{_STATES}', {{0}}) + 128 * length({{0}}))",
-    "attempt": "536870923 * {0}",
-    "doubts": "8388617 * {0}",
+    "attempt": "(536870923 * {0} + length({0}))",
+    "doubts": "(8388617 * {0} + length({0}))",  # an empty blob is 0 too, but has no length
     "request": "1000003 * coalesce({0}, 0)",
     "remote_id": "65537 * (CAST(coalesce({0}, 0) AS INTEGER) % 2147483647)",
 }
@@ -50,14 +50,15 @@ def register(db: sqlite3.Connection) -> None:
     db.create_function("crc32", 1, crc32, deterministic=True)
 
 
-def content_seals(
-    keys: Sequence[bytes], hashes: Sequence[bytes], texts: Sequence[bytes], *numbers: NDArray[np.int64]
-) -> list[int]:
-    """The `content_seal` of new rows; a text is type, links and wanted; the numbers are times, segments, positions."""
-    crcs = [crc32(text, crc32(hash_, crc32(key))) for key, hash_, text in zip(keys, hashes, texts, strict=True)]
-    times, segments, places = numbers
-    seals: list[int] = (np.array(crcs, np.int64) + _TIME * times + _SEGMENT * segments + _POS * places).tolist()
-    return seals
+def content_base(crcs: Sequence[int], times_ms: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The `content_seal` of new rows but for their places; each CRC is over key, hash, type, links and wanted."""
+    base: NDArray[np.int64] = np.array(crcs, np.int64) + _TIME * times_ms
+    return base
+
+
+def placed(base: str, segment: str, pos: str) -> str:
+    """The `content_seal` of a new row as SQL, from its base and its place as SQL."""
+    return f"{base} + {_SEGMENT} * ({segment}) + {_POS} * ({pos})"
 
 
 def content_seal(links: str = "links", wanted: str = "wanted") -> str:

@@ -6,8 +6,8 @@ Both are Arrow IPC streams (zstd), cut out of a chunk's columns without a Python
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple
 from zlib import crc32
 
 import pyarrow as pa
@@ -22,7 +22,16 @@ if TYPE_CHECKING:
     from etl.flow import Linked
 
 SEGMENT_ROWS = 2_000
+#: The column of a chunk's table that holds the payloads.
+PAYLOAD = "payload"
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="zstd")
+
+
+class Packed(NamedTuple):
+    """One segment: Arrow IPC streams."""
+
+    payloads: bytes
+    cells: bytes
 
 
 def payloads_of(linked: Linked) -> pa.StringArray:
@@ -34,24 +43,26 @@ def payloads_of(linked: Linked) -> pa.StringArray:
     )  # fmt: skip
 
 
-def store(
-    db: sqlite3.Connection, input_: int, payloads: pa.StringArray, cells: pd.DataFrame
-) -> tuple[list[int], list[int]]:
-    """Stores a chunk in segments; gives for each row the segment and the place in it."""
-    table = pa.Table.from_pandas(cells, preserve_index=False).replace_schema_metadata(None)
-    lines = pa.table({"payload": payloads})
-    numbers: list[int] = []
-    places: list[int] = []
-    for start in range(0, len(payloads), SEGMENT_ROWS):
-        rows = min(SEGMENT_ROWS, len(payloads) - start)
-        blobs = [_stream(lines.slice(start, rows)), _stream(table.slice(start, rows))]
-        values = [input_, *blobs, *map(crc32, blobs)]
-        sql = "INSERT INTO segment (input, payloads, cells, payloads_crc, cells_crc) VALUES (?, ?, ?, ?, ?)"
-        segment = db.execute(sql, values).lastrowid
-        assert segment is not None
-        numbers += [segment] * rows
-        places += range(rows)
-    return numbers, places
+def table_of(payloads: pa.StringArray, cells: pd.DataFrame) -> pa.Table:
+    """Payloads and cells side by side, the payload first; cells without names, as the input's header has them."""
+    columns = [pa.array(cells[name].array) for name in cells.columns]
+    return pa.table([payloads, *columns], names=[PAYLOAD, *map(str, range(len(columns)))])
+
+
+def pack(table: pa.Table) -> Iterator[Packed]:
+    """The table in segments of `SEGMENT_ROWS` rows (the last may have fewer), compressed."""
+    payloads, cells = table.select([PAYLOAD]), table.drop_columns([PAYLOAD])
+    for start in range(0, len(table), SEGMENT_ROWS):
+        yield Packed(_stream(payloads.slice(start, SEGMENT_ROWS)), _stream(cells.slice(start, SEGMENT_ROWS)))
+
+
+def store(db: sqlite3.Connection, input_: int, packed: Sequence[Packed]) -> int:
+    """Stores segments; gives the number of the first: the others follow it without a gap."""
+    first: int = db.execute("SELECT coalesce(max(id), 0) + 1 FROM segment").fetchone()[0]
+    sql = "INSERT INTO segment (id, input, payloads, cells, payloads_crc, cells_crc) VALUES (?, ?, ?, ?, ?, ?)"
+    rows = ((first + i, input_, *part, crc32(part.payloads), crc32(part.cells)) for i, part in enumerate(packed))
+    db.executemany(sql, rows)
+    return first
 
 
 def load(db: sqlite3.Connection, segment: int, part: Literal["payloads", "cells"]) -> bytes:
@@ -72,21 +83,29 @@ def read_payloads(blob: bytes) -> list[bytes]:
 
 def read_cells(blob: bytes, place: int) -> tuple[str | None, ...]:
     """One row of a segment as it was read, in the order of the header."""
-    return tuple(_table(blob).slice(place, 1).to_pylist()[0].values())
+    return cells_of(_table(blob).slice(place, 1))
 
 
-def links_text(owner_ids: pa.StringArray, links: Mapping[LinkKind, pa.ListArray]) -> tuple[list[str], list[str]]:
+def cells_of(row: pa.Table) -> tuple[str | None, ...]:
+    """The cells of a table of one row; lists joined by `;`."""
+    cells = (column[0].as_py() for column in row.columns)
+    return tuple(";".join(cell) if isinstance(cell, list) else cell for cell in cells)
+
+
+def links_text(
+    owner_ids: pa.StringArray, links: Mapping[LinkKind, pa.ListArray]
+) -> tuple[pa.StringArray, pa.StringArray]:
     """Each row's ids as the columns `links` and `shape` keep them: ``7|2,3|5||`` and ``2,1,0,0``."""
     none = pa.scalar("")
     ids = [pc.fill_null(pc.binary_join(links[kind], ","), none) if kind in links else none for kind in LINK_KINDS]
     texts = pc.binary_join_element_wise(pc.fill_null(owner_ids, none), *ids, "|")
     if not links:
-        return texts.to_pylist(), ["0,0,0,0"] * len(owner_ids)
+        return texts, pa.repeat("0,0,0,0", len(owner_ids))
     counts = [
         pc.fill_null(pc.cast(pc.list_value_length(links[kind]), pa.string()), "0") if kind in links else "0"
         for kind in LINK_KINDS
     ]
-    return texts.to_pylist(), pc.binary_join_element_wise(*counts, ",").to_pylist()
+    return texts, pc.binary_join_element_wise(*counts, ",")
 
 
 def _stream(table: pa.Table) -> bytes:

@@ -9,31 +9,26 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from hashlib import sha256
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from time import time
+from typing import TYPE_CHECKING
 
-import numpy as np
+import orjson
 
-from etl.checkpoint import repeats, seals, segments
+from etl.checkpoint import changes, repeats, seals
 from etl.checkpoint.repeats import reject_of
 from etl.checkpoint.schema import KEY_INDEX, PLAN_SCHEMA
 from etl.checkpoint.store import Checkpoint, now
-from etl.flow import Linked, Reject
+from etl.flow import Reject
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from etl.checkpoint.folding import Folded
 
 RESUMABLE_DAYS = 1.0
-#: What is the same for all rows of an input stands in the statement: the time to insert goes by the values bound.
-_INSERT = f"""INSERT OR IGNORE INTO row
-    (input, state, key, hash, line, segment, pos, type, time_ms, links, shape, wanted, reason, content_seal, fate_seal)
-    VALUES ({{input}}, iif(?11 IS NULL, 'planned', 'parked'), ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,
-    iif(?11 IS NULL, {seals.new_fate_seal("planned")}, {seals.new_fate_seal("parked")}))"""
 #: A parked row that a request has held may have been sent by a commit that was lost: it is looked for first.
 _FREED = "iif(row.state = 'parked' AND request IS NOT NULL, 'unknown', 'planned')"
-_KEPT_WORDS = "iif(?2 = 'parked', wanted, NULL)"
+_KEPT_WORDS = "iif(?2 = 'planned', NULL, wanted)"  # one that is rejected may be tried again
 
 
 def begin_plan(checkpoint: Checkpoint, fingerprint: str, mapping: str) -> int:
@@ -77,36 +72,44 @@ def add_input(checkpoint: Checkpoint, plan: int, path: str, header: Sequence[str
     return number
 
 
+def is_empty(checkpoint: Checkpoint) -> bool:
+    """Whether no row of any plan is there yet, so that none that comes can be known."""
+    return not checkpoint.rows("SELECT 1 FROM row LIMIT 1")
+
+
 def stage(
     checkpoint: Checkpoint,
     input_: int,
-    linked: Linked | None,
+    folded: Folded | None,
     *,
     read: int,
     rejects: Iterable[Reject],
     skipped: dict[str, int],
+    merged: int = 0,
     unique: Sequence[str] = (),
+    keep_changed: bool = False,
 ) -> None:
-    """Stores one chunk: its linked drafts, its rejects, and the counts of rows read and skipped, in one transaction.
+    """Stores one chunk: its rows, its rejects, and the counts of rows read, skipped and merged, in one transaction.
 
-    Rows that come again are judged as `repeats` says, in the first plan of a checkpoint by `judge_repeats` at the end.
-    `unique` names columns whose values may stand only once in a plan.
+    Rows that come again are judged as `repeats` says, in the first plan of a checkpoint by `judge_repeats` at the end;
+    nothing is stored for one that says what it said before. `unique` names columns whose values may stand only once in
+    a plan. With `keep_changed` the new payloads of rows are kept that were created with other content.
     """
     with checkpoint.transaction() as db:
-        db.execute("UPDATE input SET read = read + ? WHERE id = ?", [read, input_])
+        db.execute("UPDATE input SET read = read + ?, merged = merged + ? WHERE id = ?", [read, merged, input_])
         for reason, rows in skipped.items():
             db.execute(
                 "INSERT INTO skipped VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET rows = rows + excluded.rows",
                 [input_, reason, rows],
             )
-        again = _stage_rows(db, input_, linked, unique) if linked is not None and len(linked) else []
+        again = _stage_rows(db, input_, folded, unique, keep_changed) if folded is not None and len(folded) else []
         _insert_rejects(db, input_, [*rejects, *again])
 
 
 def judge_repeats(checkpoint: Checkpoint, plan: int) -> None:
     """Judges what `stage` left: rows of a first plan that repeat an earlier one are taken out, and rejected or counted."""
     with checkpoint.transaction() as db:
-        if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'row_key'").fetchone():
+        if _has_index(db):
             return
         try:
             db.execute(KEY_INDEX)
@@ -116,40 +119,49 @@ def judge_repeats(checkpoint: Checkpoint, plan: int) -> None:
             db.execute(KEY_INDEX)
 
 
-def finish_plan(checkpoint: Checkpoint, plan: int) -> None:
+def finish_plan(checkpoint: Checkpoint, plan: int, *, again: bool = False, vanished: bool = False) -> None:
     """Makes the plan sendable: applies what `seen` holds and sets the flag, in one durable transaction.
 
-    Comes after `judge_repeats`.
+    Comes after `judge_repeats`. A row that was undone stays so unless `again`; `vanished` is what `plan_changes` takes.
     """
     with checkpoint.transaction() as db:
+        changes.plan_changes(db, plan, vanished=vanished)
+        state = f"CASE WHEN state = 'undone' AND NOT {int(again)} THEN state WHEN s.reason IS NULL THEN {_FREED} ELSE 'parked' END"
         db.execute(f"""
             UPDATE row SET hash = s.hash, input = s.input, line = s.line, segment = s.segment, pos = s.pos,
                 type = s.type, time_ms = s.time_ms, links = s.links, shape = s.shape, wanted = s.wanted,
-                reason = s.reason, content_seal = s.content_seal,
-                {seals.sealed(state=f"iif(s.reason IS NULL, {_FREED}, 'parked')", doubts="0")}
+                reason = s.reason, content_seal = s.content_seal, code = NULL, {seals.sealed(state=state, doubts="0")}
             FROM seen AS s WHERE s.row = row.id AND s.fate = 'take'""")
         db.execute(
             "UPDATE row SET input = s.input, line = s.line FROM seen AS s WHERE s.row = row.id AND s.fate = 'move'"
         )
+        db.execute("UPDATE row SET parked_ms = iif(state = 'parked', ?, NULL) WHERE (state = 'parked') = (parked_ms IS NULL)",
+                   [int(time() * 1000)])  # fmt: skip
         db.execute("UPDATE plan SET finished = 1 WHERE id = ?", [plan])
 
 
-def parked(checkpoint: Checkpoint, plan: int, rows: int) -> Iterator[list[tuple[int, str]]]:
-    """The parked rows of other plans than this one, `rows` at a time: row number and wanted links as JSON."""
+def parked(checkpoint: Checkpoint, plan: int, rows: int) -> Iterator[list[tuple[int, str, float]]]:
+    """The parked rows of other plans than this one, `rows` at a time.
+
+    Row number, wanted links as JSON, and for how many days it waits, however often an input brought it since.
+    """
     last = 0
     while batch := checkpoint.rows(
-        """SELECT id, wanted FROM row WHERE state = 'parked' AND id > ?
-           AND input NOT IN (SELECT id FROM input WHERE plan = ?) ORDER BY id LIMIT ?""", last, plan, rows
+        """SELECT row.id, wanted, (?4 - coalesce(parked_ms, ?4)) / 86400000.0
+           FROM row JOIN input ON input.id = row.input JOIN plan ON plan.id = input.plan
+           WHERE state = 'parked' AND row.id > ?1 AND plan.id <> ?2 ORDER BY row.id LIMIT ?3""",
+        last, plan, rows, int(time() * 1000),
     ):  # fmt: skip
         yield batch
         last = batch[-1][0]
 
 
-def unpark(checkpoint: Checkpoint, run: int, rows: Iterable[tuple[int, str, str, str, str | None]]) -> None:
-    """Stores what looking again gave for parked rows: (row number, new state, links, shape, reason) each."""
+def unpark(checkpoint: Checkpoint, run: int, rows: Iterable[tuple[int, str, str, str, str | None, str | None]]) -> None:
+    """Stores what looking again gave for parked rows: (row number, new state, links, shape, reason, code) each."""
     with checkpoint.transaction() as db:
         db.executemany(
-            f"""UPDATE row SET links = ?3, shape = ?4, reason = ?5, run = ?6, wanted = {_KEPT_WORDS},
+            f"""UPDATE row SET links = ?3, shape = ?4, reason = ?5, code = ?6, run = ?7, wanted = {_KEPT_WORDS},
+                    parked_ms = iif(?2 = 'parked', parked_ms, NULL),
                     content_seal = {seals.content_seal(links="?3", wanted=_KEPT_WORDS)},
                     {seals.sealed(state=f"iif(?2 = 'planned', {_FREED}, ?2)")}
                 WHERE id = ?1""", ((*row, run) for row in rows)
@@ -166,55 +178,42 @@ def _discard_unfinished(db: sqlite3.Connection) -> None:
     db.execute("DELETE FROM plan WHERE NOT finished")
 
 
-def _stage_rows(db: sqlite3.Connection, input_: int, linked: Linked, unique: Sequence[str]) -> list[Reject]:
-    """Stages the drafts and gives back those that repeat an earlier row with other content."""
-    drafts = _drafts(db, input_, linked)
-    refused = repeats.taken_values(db, drafts, linked.drafts.cells, unique) if unique else {}
-    fresh = [draft for i, draft in enumerate(drafts) if i not in refused] if refused else drafts
-    before = db.total_changes
-    db.executemany(_INSERT.format(input=input_), fresh)
-    if db.total_changes - before < len(fresh):
-        refused |= repeats.judge_known(db, input_, drafts, refused.keys())
-    d = linked.drafts
-    return [
-        reject_of(refused[i], int(d.lines[i]), d.keys[i], [v if isinstance(v, str) else None for v in d.cells.iloc[i]])
-        for i in sorted(refused)
-    ]
+def _has_index(db: sqlite3.Connection) -> bool:
+    return db.execute("SELECT 1 FROM sqlite_master WHERE name = 'row_key'").fetchone() is not None
 
 
-def _drafts(db: sqlite3.Connection, input_: int, linked: Linked) -> list[tuple[Any, ...]]:
-    """The drafts as rows for the tables, in the order of `repeats.Draft`, their payloads and cells stored in segments."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
+def _stage_rows(
+    db: sqlite3.Connection, input_: int, folded: Folded, unique: Sequence[str], keep_changed: bool
+) -> list[Reject]:
+    """Stages the rows and gives back those that repeat an earlier one with other content."""
+    from etl.checkpoint import inserting
 
-    d = linked.drafts
-    payloads = segments.payloads_of(linked)
-    numbers, places = segments.store(db, input_, payloads, d.cells)
-    links, shapes = segments.links_text(linked.owner_ids, linked.links)
-    wanted = pc.if_else(linked.parked.is_valid(), linked.wanted, pa.scalar(None, pa.string()))
-    hashes = _hashes(payloads, linked.wanted)
-    texts = _bytes(pc.binary_join_element_wise(d.types, pa.array(links), pc.fill_null(wanted, ""), ""))
-    columns = zip(
-        d.keys, hashes, d.lines.tolist(), numbers, places, d.types.to_pylist(),
-        d.times_ms.tolist(), links, shapes, wanted.to_pylist(), linked.parked.to_pylist(),
-        seals.content_seals(d.keys, hashes, texts, d.times_ms, np.array(numbers), np.array(places)), strict=True,
-    )  # fmt: skip
-    return list(columns)
+    refused = repeats.taken_values(db, input_, folded, unique) if unique else {}
+    if _has_index(db):
+        refused |= _stage_known(db, input_, folded, refused, keep_changed)
+    elif refused:
+        inserting.insert(db, input_, folded, [place for place in range(len(folded)) if place not in refused])
+    else:
+        inserting.insert(db, input_, folded)
+    return [reject_of(refused[i], int(folded.lines[i]), folded.key(i), folded.cells(i)) for i in sorted(refused)]
 
 
-def _hashes(payloads: pa.StringArray, wanted: pa.StringArray) -> list[bytes]:
-    """16 bytes for each row over what it says: its payload, and its links in words."""
-    import pyarrow.compute as pc
+def _stage_known(
+    db: sqlite3.Connection, input_: int, folded: Folded, left_out: Collection[int], keep_changed: bool
+) -> dict[int, repeats.Repeat]:
+    """The same where rows are there already; gives those to refuse, by place."""
+    from etl.checkpoint import inserting
 
-    contents = _bytes(pc.binary_join_element_wise(payloads, wanted, "\0"))
-    return [sha256(content).digest()[:16] for content in contents]
-
-
-def _bytes(texts: pa.StringArray) -> list[bytes]:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    return pc.cast(texts, pa.binary()).to_pylist()  # type: ignore[no-any-return]
+    plan = db.execute("SELECT plan FROM input WHERE id = ?", [input_]).fetchone()[0]
+    firsts, others = repeats.firsts_and_repeats(folded, left_out)
+    judged = repeats.judge(found := repeats.known(db, plan, folded, firsts))
+    held = {row.place for row in found}
+    fresh = [place for place in firsts if place not in held]
+    inserting.insert(db, input_, folded, fresh, judged.fates, keep_changed=keep_changed)
+    last = repeats.judge(repeats.known(db, plan, folded, others))
+    counts = [judged.already + last.already, judged.changed + last.changed, plan]
+    db.execute("UPDATE plan SET already = already + ?, changed = changed + ? WHERE id = ?", counts)
+    return judged.refused | last.refused
 
 
 def _insert_rejects(db: sqlite3.Connection, input_: int, rejects: Iterable[Reject]) -> None:
@@ -223,8 +222,8 @@ def _insert_rejects(db: sqlite3.Connection, input_: int, rejects: Iterable[Rejec
             input_,
             r.line,
             r.key or None,
-            json.dumps(r.problems, ensure_ascii=False),
-            json.dumps(r.cells, ensure_ascii=False),
+            orjson.dumps([*map(tuple, r.problems)]).decode(),
+            orjson.dumps(r.cells).decode(),
             r.raw,
         )
         for r in rejects

@@ -12,7 +12,24 @@ import sys
 import click
 
 from etl import __version__
-from etl.cli import check, plan, preview, retry, run, sandbox, status, transform
+from etl.cli import (
+    check,
+    errors,
+    explain,
+    export,
+    guess,
+    plan,
+    preview,
+    record,
+    retry,
+    run,
+    sandbox,
+    schema,
+    status,
+    transform,
+    undo,
+    verify,
+)
 from etl.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, EtlError
 
 
@@ -30,10 +47,18 @@ COMMANDS = (
     run.run,
     plan.plan,
     transform.transform,
+    guess.guess,
     check.check,
     preview.preview,
+    explain.explain,
+    errors.errors,
+    schema.schema,
     status.status,
+    record.show_,
     retry.retry,
+    undo.undo,
+    verify.verify,
+    export.export,
     sandbox.sandbox,
 )
 for command in COMMANDS:

@@ -6,9 +6,12 @@ import re
 from collections.abc import Callable
 from datetime import time
 from pathlib import Path
-from typing import Any, TypedDict, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, cast
 
 import click
+
+if TYPE_CHECKING:
+    from etl.workers import Means
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -39,6 +42,24 @@ def split(given: dict[str, Any]) -> tuple[AccountOptions, SendOptions]:
     where = {name: given[name] for name in AccountOptions.__annotations__}
     how = {name: given[name] for name in SendOptions.__annotations__}
     return cast("AccountOptions", where), cast("SendOptions", how)
+
+
+def means_of(files: tuple[Path, ...], *, workers: int | None, low_memory: bool) -> Means:
+    """What half one of these files gets; helpers that it gets are begun, while this process goes on with its imports."""
+    from etl.workers import means_for, warm_up
+
+    found = means_for(sum(map(_size, files)), workers=workers, low_memory=low_memory)
+    if found.workers > 1:
+        warm_up("etl.half_one")
+    return found
+
+
+def _size(file: Path) -> int:
+    """Bytes to read, of a folder those in it; what cannot be told is said by whoever reads it."""
+    try:
+        return sum(each.stat().st_size for each in file.rglob("*")) if file.is_dir() else file.stat().st_size
+    except OSError:
+        return 0
 
 
 class MappingName(click.ParamType):  # type: ignore[type-arg]  # only the newest click has an argument there
@@ -114,6 +135,33 @@ class TimeOfDay(click.ParamType):  # type: ignore[type-arg]  # as above
             self.fail(f"{value!r} is no time of day: give it as 06:00", param, ctx)
 
 
+class Zone(click.ParamType):  # type: ignore[type-arg]  # as above
+    """An IANA time zone."""
+
+    name = "ZONE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name, if there is such a zone."""
+        from etl.mapping.formats import zone_trouble
+
+        if trouble := zone_trouble(str(value)):
+            self.fail(f"{trouble[0]}: {trouble[1]}", param, ctx)
+        return str(value)
+
+
+class Region(click.ParamType):  # type: ignore[type-arg]  # as above
+    """An ISO 3166 country."""
+
+    name = "COUNTRY"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The two letters, in capitals."""
+        found = str(value).strip().upper()
+        if not re.fullmatch("[A-Z]{2}", found):
+            self.fail(f"{value!r} is no country: give its two letters, such as US or DE", param, ctx)
+        return found
+
+
 def together(*options: Callable[[F], F]) -> Callable[[F], F]:
     """Several options as one decorator, shown in the order given."""
 
@@ -128,23 +176,43 @@ def together(*options: Callable[[F], F]) -> Callable[[F], F]:
 files = click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
 file = click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 mapping = click.option("-m", "--mapping", required=True, type=MappingName(), help="A mapping file, or a preset's name.")
+said = together(
+    click.option("--timezone", type=Zone(), help="Of times that carry none, in place of the mapping's (Europe/Berlin)."),
+    click.option("--region", type=Region(), help="Of phone numbers without a country code, in place of the mapping's."),
+)  # fmt: skip
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout; all else on stderr.")
 limit = click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N good rows.")
 max_rejects = click.option(
     "--max-rejects", type=MaxRejectsType(), default="5%", show_default=True,
     help="Refuse to go on when more rows are rejected; checked before anything is sent.",
 )  # fmt: skip
-account = together(
+#: What every command takes that reads an account.
+where = together(
     click.option("--target", default="sandbox", show_default=True, metavar="sandbox|hubspot|URL",
                  help="Where to; the real account must be asked for by name."),
     click.option("--api", type=click.Choice(["objects", "v1"]), default="objects", show_default=True,
                  help="The wire: 100 rows a request, or the legacy API with one."),
     click.option("--token-file", type=click.Path(path_type=Path), help="File with the token; else $HUBSPOT_TOKEN."),
     click.option("--seed-data", type=click.Path(path_type=Path), help="Contacts etc. for a new sandbox."),
+)  # fmt: skip
+account = together(
+    where,
     click.option("--checkpoint", type=click.Path(path_type=Path), help="Default: .etl/<portal>/<namespace>.sqlite"),
 )  # fmt: skip
+means = together(
+    click.option("--workers", type=click.IntRange(min=1), metavar="N",
+                 help="Processes that map rows; default: one a core for a large input, else none but this."),
+    click.option("--low-memory", is_flag=True, help="Map fewer rows at a time: half the memory, a little slower."),
+)  # fmt: skip
+changing = together(
+    click.option("--update-changed", is_flag=True,
+                 help="Patch rows that were created with other content, links too; as `on_change: update` in the mapping."),
+    click.option("--again", is_flag=True, help="Create also rows that `etl undo` took back."),
+    click.option("--adopt", is_flag=True,
+                 help="Recognise what another integration has logged already: same contact, type, minute, number or subject."),
+)  # fmt: skip
 #: What every command takes that goes through half one with an account.
-planning = together(files, mapping, account, limit, max_rejects)
+planning = together(files, mapping, said, account, limit, max_rejects, means)
 #: What every command takes that sends.
 sending = together(
     click.option("--settle", type=click.FloatRange(min=0), metavar="SECONDS",

@@ -36,6 +36,9 @@ class Order:
     wire: str
     only_plan: int | None = None  #: send rows of this plan only
     max_refused: float = 0.2
+    update: bool = False  #: change rows that were created with other content
+    overwrite: bool = False  #: also those that a person changed since
+    undoes: int | None = None  #: send nothing new; take this run back
 
 
 def carry_out(opened: Checkpoint, account: Account, order: Order, options: SendOptions, begun_s: float) -> Json:
@@ -50,7 +53,7 @@ def carry_out(opened: Checkpoint, account: Account, order: Order, options: SendO
     except EtlError as e:
         error = e
     found = _finish(opened, order, begun_s)
-    if error is None and stopped == TryLater.exit_code and _open_rows(opened):
+    if error is None and stopped == TryLater.exit_code and _open_rows(opened, order):
         error = TryLater(
             "The time allowed is over; what is left is planned.", hint="The same command goes on.", code="time_over"
         )
@@ -82,7 +85,7 @@ _NOTHING_NEW = ("already", "skipped", "rejected", "parked")
 
 def _verdict(found: Json) -> int:
     """3 if rows, also of earlier inputs, were rejected or are unresolved."""
-    parts = (found, found["carried"])
+    parts = (found, found.get("carried", {}))
     left = any(part.get(fate) for part in parts for fate in ("rejected", "unresolved"))
     return EXIT_INCOMPLETE if left else EXIT_OK
 
@@ -99,16 +102,24 @@ def _end_s(options: SendOptions, begun_s: float) -> float | None:
     return min(ends, default=None)
 
 
-def _open_rows(opened: Checkpoint) -> int:
-    return opened.one("SELECT count(*) FROM row WHERE state IN ('planned', 'in_flight', 'unknown')")
+def _open_rows(opened: Checkpoint, order: Order) -> int:
+    from etl.checkpoint import changes
+
+    if order.undoes:
+        return changes.waiting(opened, order.undoes)
+    rows = opened.one("SELECT count(*) FROM row WHERE state IN ('planned', 'in_flight', 'unknown')")
+    return rows + (changes.waiting(opened, None) if order.update else 0)
 
 
 def _send(opened: Checkpoint, account: Account, order: Order, options: SendOptions, end_s: float | None) -> int:
     """Sends what is planned; gives the exit code of a signal, 75 when the time was over, or 0."""
     from etl import pipeline
+    from etl.change import Changing, change
+    from etl.checkpoint import changes
 
-    waiting = opened.one("SELECT count(*) FROM row WHERE state IN ('planned', 'unknown')")
-    if not waiting:
+    new = 0 if order.undoes else opened.one("SELECT count(*) FROM row WHERE state IN ('planned', 'unknown')")
+    changed = changes.waiting(opened, order.undoes) if order.update or order.undoes else 0
+    if not (waiting := new + changed):
         return EXIT_OK
     settle_s = account.settle_s if options["settle"] is None else options["settle"]
 
@@ -123,10 +134,16 @@ def _send(opened: Checkpoint, account: Account, order: Order, options: SendOptio
                 advance(sum(outcome.state not in ("planned", "unknown") for outcome in outcomes))
 
             await account.target.prepare()
-            await pipeline.send(
-                opened, order.run, account.connect, order.wire, settle_s=settle_s, stop=stop, closing=closing,
-                only_plan=order.only_plan, max_refused=order.max_refused, on_outcomes=on_outcomes, on_notice=show.say,
-            )  # fmt: skip
+            if new:
+                await pipeline.send(
+                    opened, order.run, account.connect, order.wire, settle_s=settle_s, stop=stop, closing=closing,
+                    only_plan=order.only_plan, max_refused=order.max_refused, on_outcomes=on_outcomes, on_notice=show.say,
+                )  # fmt: skip
+            if changed:
+                await change(
+                    Changing(opened, order.run, account.connect(order.wire), settle_s, stop, closing, order.undoes,
+                             order.overwrite, advance, show.say)
+                )  # fmt: skip
         return codes[0] if codes else TryLater.exit_code if closing.is_set() else EXIT_OK
 
     return account.runner.run(sending())
@@ -160,6 +177,8 @@ def _end_in(left_s: float, settle_s: float, stop: asyncio.Event, closing: asynci
 
 def _finish(opened: Checkpoint, order: Order, begun_s: float) -> Json:
     """The run's summary, with its files written and its tally checked."""
+    if order.undoes:
+        return _finish_undo(opened, order, order.undoes, begun_s)
     from etl.checkpoint import counts, journal
     from etl.report import files as run_files
     from etl.report import summary
@@ -171,9 +190,32 @@ def _finish(opened: Checkpoint, order: Order, begun_s: float) -> Json:
     written["checkpoint"] = str(opened.path)
     found = summary.summary(tally, written, monotonic() - begun_s)
     run_files.write_summary(order.folder / "summary.json", found)
-    journal.end_run(opened, order.run, complete=not tally.not_tried and not _open_rows(opened))
+    journal.end_run(opened, order.run, complete=not tally.not_tried and not _open_rows(opened, order))
     summary.check_balance(tally)
     return found
+
+
+def _finish_undo(opened: Checkpoint, order: Order, undoes: int, begun_s: float) -> Json:
+    """The same for a run that takes another one back."""
+    from etl.checkpoint import changes, journal
+    from etl.report import files as run_files
+
+    counted = changes.counted(opened, undoes=undoes)
+    left = sum(counted.get((what, state), 0) for what in _UNDONE for state in ("planned", "in_flight", "unknown"))
+    found: Json = {
+        **{name: counted.get((what, "done"), 0) for what, name in _UNDONE.items()},
+        **{state: sum(counted.get((what, state), 0) for what in _UNDONE) for state in ("conflict", "failed")},
+        "waiting": left,
+        "files": {"undo": str(order.folder / "undo.csv"), "checkpoint": str(opened.path)},
+        "seconds": round(monotonic() - begun_s, 3),
+    }
+    run_files.write_changes(order.folder / "undo.csv", changes.told(opened, undoes=undoes))
+    run_files.write_summary(order.folder / "summary.json", found)
+    journal.end_run(opened, order.run, complete=not left)
+    return found
+
+
+_UNDONE = {"archive": "archived", "restore": "restored"}
 
 
 def _next(found: Json, again: str) -> str:

@@ -14,9 +14,10 @@ from etl.errors import InputError
 if TYPE_CHECKING:
     from etl.flow import Json
 
-STATES = ("created", "planned", "in_flight", "unknown", "unresolved", "parked", "rejected")
+STATES = ("created", "planned", "in_flight", "unknown", "unresolved", "parked", "rejected", "adopted", "undone")
 #: Rows that were refused before anything was sent are in no state: they were never taken in.
 _LABELS = {"in_flight": "in flight", "rejected": "refused by HubSpot"}
+RUNS = 5  #: shown of each checkpoint
 COLUMNS = ("read", "created", "already", "skipped", "rejected", "parked", "unresolved", "not_tried")
 
 
@@ -39,6 +40,15 @@ def status(checkpoint: Path | None, *, as_json: bool) -> None:
         show.table("created by the last run, by type", types, ("", "type", "engagements"))
     states = [[_name(f), *(f"{f['rows_by_state'].get(state, 0):,}" for state in STATES)] for f in found]
     show.table("all rows of each checkpoint, of all runs", states, ("", *(_LABELS.get(s, s) for s in STATES)))
+    runs = [
+        [_name(f), r["run"], r["ended"] or "not ended", f"{r['created']:,}", f"{r['updated']:,}"]
+        for f in found
+        for r in f["runs"]
+    ]
+    if runs:
+        show.table(
+            f"the last {RUNS} runs (`etl undo RUN` takes one back)", runs, ("", "run", "ended", "created", "updated")
+        )
     doubts = [[_name(f), f"{rows:,}", why] for f in found for why, rows in f["doubts"].items()]
     if doubts:
         show.table("unknown or unresolved, and why", doubts, ("", "rows", "reason"))
@@ -69,11 +79,11 @@ def _last_run(path: Path) -> Json:
         tally = counts.tally(opened, plan, run)
         tally.read = counts.rows_read(opened, plan)
         name = opened.rows("SELECT name FROM run WHERE id = ?", run)
-        states, doubts = counts.states(opened), counts.doubts(opened)
+        states, doubts, runs = counts.states(opened), counts.doubts(opened), counts.runs(opened, RUNS)
     if run is None:
         tally.by_type, tally.links = {}, {}  # of what is planned: nothing is created yet
     folder = path.parent / "runs" / str(name[0][0]) if name else None
     rejects = sorted(folder.glob("rejects*.csv")) if folder else []
     found = summary.summary(tally, {f"rejects {i}" if i else "rejects": str(p) for i, p in enumerate(rejects)}, 0)
     return {"namespace": meta.get("namespace", path.stem), "portal": meta.get("portal", ""), "checkpoint": str(path),
-            "sandbox": meta.get("portal", "").startswith("sandbox"), "rows_by_state": states, "doubts": doubts, **found}  # fmt: skip
+            "sandbox": meta.get("portal", "").startswith("sandbox"), "rows_by_state": states, "doubts": doubts, "runs": runs, **found}  # fmt: skip

@@ -14,12 +14,13 @@ from etl.cli.plan import usable_mapping
 from etl.errors import EXIT_INCOMPLETE, EXIT_OK, Imbalance
 
 if TYPE_CHECKING:
-    from etl.pipeline import Half
+    from etl.half_one import Finished
 
 
 @click.command()
 @options.files
 @options.mapping
+@options.said
 @click.option(
     "-o", "--output", required=True, type=click.Path(path_type=Path), metavar="OUT.jsonl", help="One payload a line."
 )
@@ -27,31 +28,43 @@ if TYPE_CHECKING:
     "--rejects", type=click.Path(path_type=Path), metavar="REJ.csv", help="The rows refused, with the reason."
 )
 @options.limit
+@options.means
 @options.as_json
 def transform(
-    files: tuple[Path, ...], mapping: str, output: Path, rejects: Path | None, limit: int | None, *, as_json: bool
+    files: tuple[Path, ...],
+    mapping: str,
+    output: Path,
+    rejects: Path | None,
+    limit: int | None,
+    *,
+    timezone: str | None,
+    region: str | None,
+    workers: int | None,
+    low_memory: bool,
+    as_json: bool,
 ) -> int:
     """Map FILE... to payloads in OUT.jsonl: no account, no network, no checkpoint.
 
     Links and owners that need an account stay in words, beside the payload under `wanted`. Repeated keys are not
     judged here: `etl plan` does that.
     """
-    from etl import pipeline
-    from etl.associate import payload_lines
-    from etl.engagement import DISPOSITIONS
-    from etl.read import header
-    from etl.report.files import reject_file, whole_file
-
     begun = monotonic()
-    loaded = usable_mapping(mapping, files)
-    found = dict.fromkeys(("read", "payloads", "skipped", "rejected"), 0)
+    means = options.means_of(files, workers=workers, low_memory=low_memory)
+    from etl.associate import payload_text
+    from etl.engagement import DISPOSITIONS
+    from etl.half_one import finished
+    from etl.read import header
+    from etl.report.files import reject_file, whole_bytes
+
+    loaded, files = usable_mapping(mapping, files, timezone, region)
+    found = dict.fromkeys(("read", "payloads", "skipped", "merged", "rejected"), 0)
     with ExitStack() as stack:
-        out = stack.enter_context(whole_file(output))
+        out = stack.enter_context(whole_bytes(output))
         advance = stack.enter_context(show.progress("mapping"))
         write = stack.enter_context(reject_file(rejects, header(files[0], loaded.source))) if rejects else None
         for file in files:
-            for half in pipeline.half_one(file, loaded, DISPOSITIONS, None, limit=limit):
-                out.writelines(f"{line}\n" for line in payload_lines(half.linked).to_pylist())
+            for half in finished(file, loaded, DISPOSITIONS, None, payload_text, limit=limit, means=means):
+                out.write(half.made)
                 if write:
                     write(half.rejects)
                 advance(half.read)
@@ -60,15 +73,16 @@ def transform(
     return EXIT_INCOMPLETE if found["rejected"] else EXIT_OK
 
 
-def _count(found: dict[str, int], half: Half) -> None:
+def _count(found: dict[str, int], half: Finished[bytes]) -> None:
     found["read"] += half.read
-    found["payloads"] += len(half.linked)
+    found["payloads"] += half.rows
     found["skipped"] += sum(half.skipped.values())
+    found["merged"] += half.merged
     found["rejected"] += len(half.rejects)
 
 
 def _show(found: dict[str, int], files: dict[str, str], seconds: float, as_json: bool) -> None:
-    balanced = found["read"] == found["payloads"] + found["skipped"] + found["rejected"]
+    balanced = found["read"] == found["payloads"] + found["skipped"] + found["merged"] + found["rejected"]
     if as_json:
         show.json_object({**found, "balanced": balanced, "files": files, "seconds": round(seconds, 3)})
     else:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 
 import numpy as np
 import pyarrow as pa
+
+from etl.flow import Keys
 
 _ALPHABET = np.frombuffer(b"abcdefghijklmnopqrstuvwxyz234567", np.uint8)
 _LENGTH = 26
 
 
-def key_texts(keys: Sequence[bytes]) -> pa.StringArray:
+def key_texts(keys: Collection[bytes] | Keys) -> pa.StringArray:
     """What `flow.key_text` writes for each key."""
     whole = np.frombuffer(b"".join(keys), np.uint8).reshape(len(keys), 16)
     bits = np.unpackbits(np.pad(whole, ((0, 0), (0, 1))), axis=1)[:, : _LENGTH * 5].reshape(-1, _LENGTH, 5)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from etl.flow import Chunk, Problem, Reject, key_text
+from etl.flow import Chunk, Keys, Problem, Reject, key_text
 
 
 def arrow_columns(rows: pd.DataFrame) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def keep_rows(rows: pd.DataFrame, mask: NDArray[np.bool_]) -> pd.DataFrame:
     return pd.DataFrame({name: pd.arrays.ArrowExtensionArray(array) for name, array in kept.items()}, index=index)
 
 
-def rejects_of(chunk: Chunk, problems: Mapping[int, tuple[Problem, ...]], keys: Sequence[bytes] = ()) -> list[Reject]:
+def rejects_of(chunk: Chunk, problems: Mapping[int, tuple[Problem, ...]], keys: Keys | None = None) -> list[Reject]:
     """One reject for each row of the chunk that has problems, with its cells as read."""
     return rejects_of_rows(chunk.rows, chunk.lines, problems, keys)
 
@@ -44,7 +44,7 @@ def rejects_of_rows(
     rows: pd.DataFrame,
     lines: NDArray[np.int64],
     problems: Mapping[int, tuple[Problem, ...]],
-    keys: Sequence[bytes] = (),
+    keys: Keys | None = None,
 ) -> list[Reject]:
     """One reject for each row that has problems; `lines` and `keys` are those of the rows."""
     if not problems:
@@ -52,7 +52,7 @@ def rejects_of_rows(
     places = pa.array(list(problems))
     cells = [_texts(array.take(places)) for array in arrow_columns(rows).values()]
     return [
-        Reject(int(lines[row]), found, tuple(values), key=key_text(keys[row]) if keys else "")
+        Reject(int(lines[row]), found, tuple(values), key=key_text(keys[row]) if keys is not None else "")
         for (row, found), *values in zip(problems.items(), *cells, strict=True)
     ]
 

@@ -92,36 +92,57 @@ class Door:
         pace, day = self._limits.pace, self.day
         return Allowance(pace.limit, pace.window_s, day.limit, day.left, day.kept)
 
-    async def create(self, path: str, body: bytes, rows: int) -> tuple[Answer, Verdict, State]:
-        """One attempt to create `rows` rows, at once, in the place taken before if one was.
+    async def create(
+        self,
+        path: str,
+        body: bytes,
+        rows: int,
+        *,
+        method: str = "POST",
+        may_be_empty: bool = False,
+        content_type: bytes = b"",
+    ) -> tuple[Answer, Verdict, State]:
+        """One attempt to create (or change) `rows` rows, at once, in the place taken before if one was.
 
-        Gives the answer, its verdict, and what becomes of the rows where that does not depend on the wire. Raises
+        With `may_be_empty` a 204 says that it was done, and a 404 that what was to be changed is not there. Gives the answer, its verdict, and what becomes of the rows where that does not depend on the wire. Raises
         nothing but cancellation.
         """
         sent = self._leave()
         try:
-            answer = await self.transport.ask("POST", path, body)
+            told = {"content_type": content_type} if content_type else {}
+            answer = await self.transport.ask(method, path, body, **told)
         except BaseException:
             self._health.under_way -= 1
             raise
         verdict, fate = judge(answer, rows)
+        if may_be_empty and answer.status in (204, 404):
+            verdict = Verdict("done" if answer.status == 204 else "refused", verdict.reason)
         verdict = self._heard(answer, verdict, sent)
         again = verdict.next == "not_sent"
         self._health.end(self._clock(), sent, verdict.found, verdict.reason, again=again)
         return answer, verdict, fate
 
     async def read(
-        self, method: str, path: str, body: Any = None, *, search: bool = False, absent: Collection[int] = ()
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        search: bool = False,
+        absent: Collection[int] = (),
+        empty: bool = False,
     ) -> Any:
         """The JSON of a read, which is repeated until it succeeds; None for a status in `absent`.
+
+        With `empty`, an answer that says of itself that it has no body is None too.
 
         Raises `TokenError`, `TryLater`, `ConfigError`; `RemoteDown` after `MAX_TRIES`; `EtlError` for a refused read.
         """
         ready = None if body is None else orjson.dumps(body)
         self._health.first()
         for attempt in range(1, MAX_TRIES + 1):
-            answer, verdict = await self._ask(method, path, ready, search=search, absent=absent)
-            if answer.status in absent:
+            answer, verdict = await self._ask(method, path, ready, search=search, absent=absent, empty=empty)
+            if answer.status in absent or (empty and _is_empty(answer)):
                 return None
             if verdict.next in {"done", "per_row"}:
                 return answer.json
@@ -135,7 +156,7 @@ class Door:
         )
 
     async def _ask(
-        self, method: str, path: str, body: bytes | None, *, search: bool, absent: Collection[int]
+        self, method: str, path: str, body: bytes | None, *, search: bool, absent: Collection[int], empty: bool
     ) -> tuple[Answer, Verdict]:
         """One attempt at a read, as soon as the limits allow it."""
         while (wait_s := self._limits.take(sent := self._clock(), search=search)) > 0:
@@ -143,7 +164,7 @@ class Door:
         self._refresh()
         answer = await self.transport.ask(method, path, body)
         verdict, _ = judge(answer)
-        if answer.status in absent:
+        if answer.status in absent or (empty and _is_empty(answer)):
             verdict = Verdict("done", verdict.reason)
         return answer, self._heard(answer, verdict, sent, search=search)
 
@@ -209,6 +230,11 @@ def _ended(method: str, path: str, verdict: Verdict) -> EtlError:
     if verdict.next == "stop":
         return stopped(verdict)
     return EtlError(f"HubSpot refused {method} {_bare(path)}: {verdict.reason}", code="read_refused")
+
+
+def _is_empty(answer: Answer) -> bool:
+    """Whether it is a success that has no body, and not one whose body was lost."""
+    return answer.status == 200 and answer.json is None and answer.headers.get("content-length") == "0"
 
 
 def _bare(path: str) -> str:

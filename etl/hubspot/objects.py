@@ -7,21 +7,35 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import orjson
 
 from etl.engagement import EngagementType
-from etl.flow import LINK_KINDS, Engagement, Json, Key, Outcome, RemoteId, State
-from etl.hubspot import account
+from etl.flow import LINK_KINDS, Engagement, Json, Key, LinkKind, Outcome, RemoteId, State
+from etl.hubspot import account, changing, contacts, read_objects, uploads
 from etl.hubspot.door import Door
 from etl.hubspot.lookups import LookUps
 from etl.hubspot.names import ASSOCIATION_IDS, KEY_PROPERTY, MAX_BATCH, OBJECT_TYPES, OBJECTS
 from etl.hubspot.properties import properties
 from etl.hubspot.search import found, groups, search
-from etl.hubspot.target import Allowance, ObjectType, Place, Portal, Sent
+from etl.hubspot.target import (
+    Allowance,
+    Held,
+    Listing,
+    ObjectType,
+    Page,
+    Patch,
+    Place,
+    Portal,
+    Sent,
+    Step,
+    Write,
+    Wrote,
+)
 from etl.hubspot.transport import Answer
 from etl.hubspot.verdicts import KEY_TAKEN, complaint, plain
+from etl.hubspot.words import words
 
 #: category of an error in a 207 -> what its row becomes. A conflict may be our own key, created by an attempt whose
 #: answer was lost: that is looked up. A category that is not here says nothing certain: unknown.
@@ -76,6 +90,14 @@ class ObjectsTarget:
             verdict = verdict._replace(next="per_row")
         return Sent(outcomes([row.key for row in rows], answer), verdict)
 
+    async def add_contact(self, properties: Mapping[str, str]) -> Outcome:
+        """One attempt to create a contact; see `contacts.add`."""
+        return await contacts.add(self._door, properties)
+
+    async def upload(self, name: str, content: bytes) -> Outcome:
+        """One attempt to upload a file; see `uploads.upload`."""
+        return await uploads.upload(self._door, name, content)
+
     async def find(self, rows: Sequence[Engagement]) -> Mapping[Key, list[RemoteId]]:
         """By the unique property where there is one, else by search, whose index lags some seconds behind."""
         if not self.finds_by_key:
@@ -89,9 +111,39 @@ class ObjectsTarget:
                 seen[str(hit["properties"].get(KEY_PROPERTY))].add(str(hit["id"]))
         return {row.key: sorted(seen[row.key], key=int) for row in rows if row.key in seen}
 
+    def writes(self, step: Step, patches: Sequence[Patch]) -> list[Write]:
+        """The requests of one step; see `changing`."""
+        return changing.objects(step, patches)
+
+    async def write(self, write: Write) -> Wrote:
+        """One attempt at one of these."""
+        return await changing.write(self._door, write)
+
     async def look_up(self, to: ObjectType, by: str, values: Collection[str]) -> Mapping[str, list[RemoteId]]:
         """The ids that match each value; see `LookUps`."""
         return await self._look_ups.look_up(to, by, values)
+
+    async def read(
+        self, type_: str, ids: Sequence[RemoteId], properties: Collection[str] = ()
+    ) -> Mapping[RemoteId, Held]:
+        """The engagements with these ids; see `read_objects`."""
+        return await read_objects.read(self._door, type_, ids, properties)
+
+    async def page(self, listing: Listing, after: str = "") -> Page:
+        """One page of a listing; see `read_objects`."""
+        return await read_objects.page(self._door, listing, after)
+
+    async def words(self, kind: LinkKind | Literal["owners"], ids: Collection[RemoteId]) -> Mapping[RemoteId, Json]:
+        """What identifies contacts, companies, deals and owners elsewhere."""
+        return await words(self._door, kind, ids)
+
+    async def count(self) -> Mapping[str, int]:
+        """About how many engagements of each of the five types the account has."""
+        return await read_objects.count(self._door)
+
+    async def own_properties(self, type_: str) -> list[str]:
+        """Names of the properties that the account has added to this type."""
+        return await read_objects.own_properties(self._door, type_)
 
     async def close(self) -> None:
         """Closes the connections."""

@@ -26,7 +26,6 @@ _OWN = (
     (b"accept-encoding", b"gzip"),
     (b"user-agent", f"etl-engagements/{__version__}".encode()),
 )
-_JSON = (b"content-type", b"application/json")
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -79,11 +78,13 @@ class Transport:
         self._token = checked_token(token).encode()
         self._headers = (self._host, (b"authorization", b"Bearer " + self._token), *_OWN)
 
-    async def ask(self, method: str, path: str, body: bytes | None = None) -> Answer:
-        """One attempt. `path` begins with a slash and is escaped; `body` is JSON. Raises nothing but cancellation."""
+    async def ask(
+        self, method: str, path: str, body: bytes | None = None, *, content_type: bytes = b"application/json"
+    ) -> Answer:
+        """One attempt. `path` begins with a slash and is escaped; `body` is JSON unless `content_type` says otherwise. Raises nothing but cancellation."""
         headers: tuple[Header, ...] = self._headers
         if body is not None:
-            headers = (*headers, _JSON, (b"content-length", b"%d" % len(body)))
+            headers = (*headers, (b"content-type", content_type), (b"content-length", b"%d" % len(body)))
         try:
             async with asyncio.timeout(self._deadline_s):
                 raw = await self._network.exchange(method.encode(), self._path + path.encode(), headers, body or b"")

@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from functools import partial
-from typing import Any, cast
+from time import time
+from typing import Any, Literal, cast
 from urllib.parse import urlencode
 
 import orjson
 
 from etl.engagement import FIELDS, EngagementType
-from etl.flow import Engagement, Json, Key, Outcome, RemoteId
-from etl.hubspot import account
+from etl.flow import Engagement, Json, Key, LinkKind, Outcome, RemoteId
+from etl.hubspot import account, changing, contacts, read_objects, read_v1, uploads
 from etl.hubspot.door import Door, together
 from etl.hubspot.lookups import LookUps
 from etl.hubspot.names import (
@@ -25,8 +26,22 @@ from etl.hubspot.names import (
     MAX_PAGE_V1,
     MAX_PAGED_V1,
 )
-from etl.hubspot.target import Allowance, ObjectType, Place, Portal, Sent
+from etl.hubspot.target import (
+    Allowance,
+    Held,
+    Listing,
+    ObjectType,
+    Page,
+    Patch,
+    Place,
+    Portal,
+    Sent,
+    Step,
+    Write,
+    Wrote,
+)
 from etl.hubspot.transport import Answer
+from etl.hubspot.words import words
 
 #: Fields of `metadata` that v1 drops without a word.
 NOT_ON_V1 = {of: {name for name, field in fields.items() if "v1" not in field.wires} for of, fields in FIELDS.items()}
@@ -73,6 +88,14 @@ class V1Target:
             return Sent([Outcome(row.key, fate, "", verdict.reason)], verdict)
         return Sent([outcome(row.key, answer)], verdict)
 
+    async def add_contact(self, properties: Mapping[str, str]) -> Outcome:
+        """One attempt to create a contact; see `contacts.add`."""
+        return await contacts.add(self._door, properties)
+
+    async def upload(self, name: str, content: bytes) -> Outcome:
+        """One attempt to upload a file; see `uploads.upload`."""
+        return await uploads.upload(self._door, name, content)
+
     async def find(self, rows: Sequence[Engagement]) -> Mapping[Key, list[RemoteId]]:
         """By the list of the first contact (or company, or deal) that a row is linked to, which is short and complete.
 
@@ -90,9 +113,41 @@ class V1Target:
                 seen[key] |= found
         return {key: sorted(ids, key=int) for key, ids in seen.items()}
 
+    def writes(self, step: Step, patches: Sequence[Patch]) -> list[Write]:
+        """The requests of one step; see `changing`."""
+        return changing.v1(step, patches)
+
+    async def write(self, write: Write) -> Wrote:
+        """One attempt at one of these."""
+        return await changing.write(self._door, write)
+
     async def look_up(self, to: ObjectType, by: str, values: Collection[str]) -> Mapping[str, list[RemoteId]]:
         """The ids that match each value; see `LookUps`."""
         return await self._look_ups.look_up(to, by, values)
+
+    async def read(
+        self, type_: str, ids: Sequence[RemoteId], properties: Collection[str] = ()
+    ) -> Mapping[RemoteId, Held]:
+        """The engagements with these ids, of any type; see `read_v1`."""
+        del type_, properties
+        return await read_v1.read(self._door, ids)
+
+    async def page(self, listing: Listing, after: str = "") -> Page:
+        """One page of a listing; see `read_v1`."""
+        return await read_v1.page(self._door, listing, after, int(time() * 1000))
+
+    async def words(self, kind: LinkKind | Literal["owners"], ids: Collection[RemoteId]) -> Mapping[RemoteId, Json]:
+        """What identifies contacts, companies, deals and owners elsewhere."""
+        return await words(self._door, kind, ids)
+
+    async def count(self) -> Mapping[str, int]:
+        """About how many engagements of each of the five types the account has."""
+        return await read_objects.count(self._door)
+
+    async def own_properties(self, type_: str) -> list[str]:
+        """None: v1 shows only what has a name of its own."""
+        del type_
+        return []
 
     async def close(self) -> None:
         """Closes the connections."""

@@ -19,9 +19,9 @@ WAYS: dict[str, tuple[str, ...]] = {
     "tickets": ("id", "table"),
 }
 REQUIRE = ("contact", "any", "none")
-_NOT_FOUND = ("reject", "park", "unlinked", "create")
+NOT_FOUND = ("reject", "park", "unlinked", "create")
 _SHORT = ("by", "value", "table")  #: what a link with one way has instead of `match`
-_AMBIGUOUS = ("reject", "park", "all", "oldest", "company")
+AMBIGUOUS = ("reject", "park", "all", "oldest", "company")
 
 
 def associations(node: Tree, wrong: Wrong) -> Associations:
@@ -59,7 +59,7 @@ def _link_of(kind: str) -> Read:
     readers: dict[str, Read] = {
         "by": one_of(WAYS[kind]), "value": value, "table": filled_text,
         "match": lambda node, wrong: items(node, match, wrong, what="of `{by, value}`"),
-        "not_found": one_of(_NOT_FOUND if kind == "contacts" else _NOT_FOUND[:-1]),
+        "not_found": one_of(NOT_FOUND if kind == "contacts" else NOT_FOUND[:-1]),
         "ambiguous": _ambiguous(kind), "park_for": _days, "create": _create, "max": whole(1, 1_000_000),
     }  # fmt: skip
 
@@ -117,14 +117,15 @@ def _policies(node: Pairs, got: dict[str, Any], wrong: Wrong) -> None:
     for name, belongs, to in (("park_for", parks, "park"), ("create", creates, "create"), ("max", creates, "create")):
         if name in got and not belongs:
             note(wrong, node.at(name), "unknown_key", f"`{name}` belongs to `not_found: {to}`")
-    if creates and "create" not in got:
+    if creates and not {"email", "phone"} & set(got.get("create", ())):
         hint = "such as `create: {phone: $customer}`"
-        note(wrong, node, "missing_key", "`not_found: create` needs `create`, the new contact's fields", hint)
+        message = "`not_found: create` needs `create`, the new contact's fields, with `email` or `phone` among them"
+        note(wrong, node.at("create"), "missing_key", message, hint)
 
 
 def _ambiguous(kind: str) -> Read:
     def read(node: Tree, wrong: Wrong) -> str:
-        found: str = one_of(_AMBIGUOUS)(node, wrong)
+        found: str = one_of(AMBIGUOUS)(node, wrong)
         if found == "company" and kind != "contacts":
             note(wrong, node, "bad_value", "`ambiguous: company` is for contacts: it links their company")
         if found == "all" and kind == "companies":

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 
 from etl.engagement import FIELDS
 from etl.errors import Mistake
-from etl.mapping.model import Mapping
-from etl.mapping.names import columns_read, in_order
+from etl.mapping.model import LIST_COLUMNS, Mapping
+from etl.mapping.names import columns_read, in_order, uses
 from etl.mapping.shape import shown
 
 
 def lint(mapping: Mapping, header: Sequence[str] | None = None) -> list[Mistake]:
     """Warnings, in the order of the file: no key, fields that the v1 wire drops, columns of the file that no rule reads."""
-    return in_order([*_no_key(mapping), *_not_on_v1(mapping), *_unused(mapping, header or ())])
+    return in_order([*_no_key(mapping), *_group_key(mapping), *_not_on_v1(mapping), *_unused(mapping, header or ())])
 
 
 def unsupported(mapping: Mapping) -> list[Mistake]:
@@ -27,6 +27,15 @@ def _no_key(mapping: Mapping) -> Iterator[Mistake]:
     if not mapping.key:
         message = "no `key`: rows are told apart by a hash of the columns that the mapping reads"
         yield Mistake(mapping.place, "no_key", message, "name the source's own id, such as `key: $Call ID`")
+
+
+def _group_key(mapping: Mapping) -> Iterator[Mistake]:
+    """The rows of a group that come in a later file are known by the key: it must be the group's, not the row's."""
+    group = mapping.group
+    read = {name for part in mapping.key for name, _ in uses(part)}
+    if group is not None and read != {name for name, _ in uses(group.by)}:
+        message = "`key` is not what `group` goes by: rows of a group that come in a later file become an engagement of their own"
+        yield Mistake(mapping.key[0].place, "group_key", message, "leave `key` out: it is then `group.by`")
 
 
 def _not_on_v1(mapping: Mapping) -> Iterator[Mistake]:
@@ -45,6 +54,8 @@ def _not_on_v1(mapping: Mapping) -> Iterator[Mistake]:
 
 
 def _unused(mapping: Mapping, header: Sequence[str]) -> Iterator[Mistake]:
+    if mapping.source.format in LIST_COLUMNS:
+        return  # columns that the reader makes, whether anybody needs them or not
     named = {*columns_read(mapping), *mapping.columns, *(mapping.source.stop_at or {})}
     for column in header:
         if column not in named:
@@ -52,12 +63,5 @@ def _unused(mapping: Mapping, header: Sequence[str]) -> Iterator[Mistake]:
 
 
 def _missing(mapping: Mapping) -> Iterator[tuple[str, str, str]]:
-    if mapping.source.format != "csv":
-        yield mapping.source.place, f"`format: {mapping.source.format}`", "export the file as CSV"
-    if mapping.group is not None:
-        yield mapping.group.place, "`group`", "import one row a call, or choose the rows by `skip`"
-    for kind, link in mapping.associations.links.items():
-        if link.not_found == "create":
-            yield link.place, f"`not_found: create` of `{kind}`", "use `park`, and create the contacts first"
     if mapping.attachments is not None and mapping.attachments.files is not None:
         yield mapping.attachments.place, "`attachments` by `files`", "upload them first and give their ids"

@@ -163,18 +163,28 @@ Condition: TypeAlias = Test | All | Any_ | Not | Expr
 # -- the parts of a mapping --------------------------------------------------------------------------------------------
 
 
+#: Columns of a format whose cells hold a list, one element a line: `$to` of an e-mail is a list of addresses.
+LIST_COLUMNS: dict[str, frozenset[str]] = {
+    **dict.fromkeys(("mbox", "eml"), frozenset({"to", "cc", "bcc", "labels", "attachments"})),
+    "ics": frozenset({"attendees"}),
+    "google_voice": frozenset({"attachments", "labels"}),
+}
+
+
 class Source(Node):
     """How to read the file."""
 
-    format: Literal["csv", "excel", "jsonl", "parquet", "mbox", "eml", "ics"] = "csv"
+    format: Literal["csv", "excel", "jsonl", "parquet", "mbox", "eml", "ics", "google_voice"] = "csv"
     delimiter: str = ","
+    quotes: Literal["strict", "lenient"] = "strict"  #: lenient: quotes that do not enclose a field are its text
+    sheet: str | None = None  #: of a workbook; the first, unless named
     encoding: str = "utf-8"
     header: int | Literal["none"] = 1  #: the 1-based line of the header after `skip_rows`
     names: tuple[str, ...] = ()  #: column names where there is no header
     skip_rows: int = 0
     stop_at: ReadOnly[str, str] | None = None
     missing: tuple[str, ...] = ("",)  #: texts that mean empty
-    timezone: str | None = None  #: IANA name, of times that carry none
+    timezone: str | None = None  #: IANA name, of times that carry none; `given`: to be said where the mapping is used
     region: str | None = None  #: ISO country of phone numbers without a country code
 
 
@@ -280,6 +290,7 @@ class Mapping(Node):
     metadata: ReadOnly[EngagementType, ReadOnly[str, Value]]  #: one block per type, also where there is only one
     properties: ReadOnly[str, Value] = Field(default_factory=dict)
     attachments: Attachments | None = None
+    on_change: Literal["leave", "update"] = "leave"  #: a row that was created with other content
     tests: tuple[Example, ...] = ()
     file: Path | None = None  #: where it was read from
     digest: str = ""  #: SHA-256 (hex) of the file and of its tables' files

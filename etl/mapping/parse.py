@@ -8,15 +8,16 @@ from collections.abc import Mapping as ReadOnly
 from pathlib import Path
 from typing import Any
 
-from etl.errors import MappingError
+from etl.errors import MappingError, Mistake
 from etl.mapping import fields, links, parts, tables
 from etl.mapping.checks import check
 from etl.mapping.model import Associations, Constant, EngagementPart, Mapping, Source, Table, Value
 from etl.mapping.names import in_order
-from etl.mapping.shape import Read, Wrong, entries, expected, filled_text, members, note
+from etl.mapping.shape import Read, Wrong, entries, expected, filled_text, members, note, one_of
 from etl.mapping.tree import Pairs, Scalar, Tree, read_tree
 from etl.mapping.value import value, values
 
+ON_CHANGE = ("leave", "update")
 REQUIRED = ("version", "name", "engagement", "associations")
 
 
@@ -26,6 +27,17 @@ def parse(text: str, file: Path, beside: Path | None = None) -> Mapping:
     A table that is not there is looked up in the folder `beside` too (for a preset: where the input lies). Raises
     `MappingError` with every mistake, in the order of the file.
     """
+    mapping, wrong = examine(text, file, beside)
+    if wrong or mapping is None:
+        raise MappingError(wrong)
+    return mapping
+
+
+def examine(text: str, file: Path, beside: Path | None = None) -> tuple[Mapping | None, list[Mistake]]:
+    """What `text` says with stand-ins for what is wrong, and every mistake; None where it is no map at all.
+
+    For whoever has more to find wrong with the same mapping: a stand-in has no place.
+    """
     wrong: Wrong = []
     node = read_tree(text, str(file), wrong)
     folders = tuple(dict.fromkeys(folder for folder in (file.parent, beside) if folder is not None))
@@ -34,13 +46,13 @@ def parse(text: str, file: Path, beside: Path | None = None) -> Mapping:
         wrong.extend(check(mapping))
     if wrong or mapping is None:
         placed = [each for each in dict.fromkeys(wrong) if each.place]  # one without a place is about a stand-in
-        raise MappingError(in_order(placed))
-    return mapping.model_copy(update={"file": file, "digest": _digest(text, mapping.tables)})
+        return mapping, in_order(placed)
+    return mapping.model_copy(update={"file": file, "digest": _digest(text, mapping.tables)}), []
 
 
 def _mapping(node: Tree, folders: tuple[Path, ...], wrong: Wrong) -> Mapping | None:
     """The mapping with stand-ins for what is wrong; None where the file is no map at all."""
-    got = members(node, _readers(folders), wrong, what="a mapping", required=REQUIRED)
+    got = members(node, readers(folders), wrong, what="a mapping", required=REQUIRED)
     if not isinstance(node, Pairs):
         return None
     nothing = Constant(value=None)
@@ -50,12 +62,15 @@ def _mapping(node: Tree, folders: tuple[Path, ...], wrong: Wrong) -> Mapping | N
     )
     stand_ins = {"version": 1, "source": Source(), "name": "", "associations": Associations()}
     name = got.get("name", "")
+    if "group" in got:
+        got.setdefault("key", (got["group"].by,))
     return Mapping(**{
         **stand_ins, "namespace": name, **got, "engagement": part, "metadata": metadata, "place": node.place
     })  # fmt: skip
 
 
-def _readers(folders: tuple[Path, ...]) -> dict[str, Read]:
+def readers(folders: tuple[Path, ...]) -> dict[str, Read]:
+    """What reads each part of a mapping; tables are looked up in `folders`."""
     return {
         "version": _version,
         "name": _identifier,
@@ -73,6 +88,7 @@ def _readers(folders: tuple[Path, ...]) -> dict[str, Read]:
         "metadata": _later,
         "properties": fields.properties,
         "attachments": parts.attachments,
+        "on_change": one_of(ON_CHANGE),
         "tests": parts.examples,
     }
 

@@ -38,7 +38,7 @@ from etl.mapping.steps import country, zone
 from etl.mapping.tree import Pairs, Scalar, Tree
 from etl.mapping.value import value
 
-SOURCE_FORMATS = ("csv", "excel", "jsonl", "parquet", "mbox", "eml", "ics")
+SOURCE_FORMATS = ("csv", "excel", "jsonl", "parquet", "mbox", "eml", "ics", "google_voice")
 #: What `expect` of a test may begin with.
 EXPECTED = ("outcome", "reason", "code", "column", "key", "engagement", "associations", "attachments", "metadata",
             "properties", "wanted")  # fmt: skip
@@ -46,7 +46,7 @@ EXPECTED = ("outcome", "reason", "code", "column", "key", "engagement", "associa
 
 def source(node: Tree, wrong: Wrong) -> Source:
     """How to read the file."""
-    got = members(node, _SOURCE, wrong, what="`source`")
+    got = members(node, SOURCE_READERS, wrong, what="`source`")
     if got.get("header") == "none" and not got.get("names") and isinstance(node, Pairs):
         note(wrong, node, "missing_key", "`header: none` needs `names`, the names of the columns")
     if got.get("names") and got.get("header") != "none" and isinstance(node, Pairs):
@@ -121,16 +121,18 @@ def _names(node: Tree, wrong: Wrong) -> tuple[str, ...]:
     return found
 
 
-_SOURCE: dict[str, Read] = {
+SOURCE_READERS: dict[str, Read] = {
     "format": one_of(SOURCE_FORMATS),
     "delimiter": _delimiter,
+    "quotes": one_of(("strict", "lenient")),
+    "sheet": filled_text,
     "encoding": _encoding,
     "header": _header,
     "names": _names,
     "skip_rows": whole(0, 1_000_000),
     "stop_at": lambda node, wrong: entries(node, text, wrong, what="`stop_at`, a column and its text"),
     "missing": texts,
-    "timezone": zone,
+    "timezone": lambda node, wrong: "given" if isinstance(node, Scalar) and node.text == "given" else zone(node, wrong),
     "region": country,
 }
 
@@ -138,10 +140,9 @@ _SOURCE: dict[str, Read] = {
 def _column(node: Tree, wrong: Wrong) -> ColumnRule:
     if isinstance(node, Scalar) and node.missing:  # `Column:` and no more: it must be there
         return ColumnRule(place=node.place)
-    flags = {"required": truth, "nullable": truth, "unique": truth}
-    got = members(node, {**flags, **_CHECKS}, wrong, what="a rule of `columns`")
-    checks = {name: got[name] for name in got if name not in flags}
-    return ColumnRule(place=node.place, checks=checks, **{name: got[name] for name in got if name in flags})
+    got = members(node, COLUMN_READERS, wrong, what="a rule of `columns`")
+    checks = {name: got[name] for name in got if name not in _FLAGS}
+    return ColumnRule(place=node.place, checks=checks, **{name: got[name] for name in got if name in _FLAGS})
 
 
 def _bound(node: Tree, wrong: Wrong) -> int | float | str:
@@ -172,6 +173,8 @@ _CHECKS: dict[str, Read] = {
     **dict.fromkeys(("str_startswith", "str_endswith"), filled_text),
     "str_length": _length,
 }
+_FLAGS: dict[str, Read] = dict.fromkeys(("required", "nullable", "unique"), truth)
+COLUMN_READERS = {**_FLAGS, **_CHECKS}
 
 
 def _skip(node: Tree, wrong: Wrong) -> Skip:

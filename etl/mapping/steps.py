@@ -101,9 +101,11 @@ def _formats(node: Pairs, got: Mapping[str, Any], wrong: Wrong) -> None:
 
 
 def _extract(node: Tree, wrong: Wrong) -> str:
+    from etl.columns.patterns import groups
+
     before = len(wrong)
     found = regex(node, wrong)
-    if len(wrong) == before and not re.compile(found).groups:
+    if len(wrong) == before and not groups(found):
         hint = "put ( ) around the part to take"
         note(wrong, node, "bad_regex", "`extract` takes the first group, and there is none", hint)
     return found

@@ -1,22 +1,24 @@
-"""Read: a file -> chunks of text columns, with the line on which each row begins.
+"""Read: an input -> chunks of text columns, with the line on which each row begins.
 
 Apart from everything that knows what the text means. Nothing is guessed: neither types, nor encodings, nor delimiters.
+An input is one path: a file, a member of an archive (`a.zip!calls.csv`), or for formats of one row a file a folder of
+them. `inputs` says which inputs folders, globs and archives stand for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
-from etl.errors import ConfigError
 from etl.flow import Chunk
 from etl.mapping.model import Source
-from etl.read import delimited
-from etl.read.files import Fingerprint, fingerprint, opened, unchanged
+from etl.read.files import Fingerprint, fingerprint, opened, text_bytes, unchanged
+from etl.read.inputs import inputs
 from etl.read.limits import DEFAULT, Limits
 
-__all__ = ["Fingerprint", "Limits", "fingerprint", "header", "read", "unchanged"]
+__all__ = ["Fingerprint", "Limits", "fingerprint", "header", "inputs", "read", "text_bytes", "unchanged"]
 
 
 _HEAD_BYTES = 1 << 16
@@ -29,8 +31,17 @@ class _Format(NamedTuple):
     header: Callable[[Path, Source, Limits], tuple[str, ...]]
 
 
-#: What `source.format` says -> who reads it.
-_FORMATS = {"csv": _Format(delimited.read, delimited.header)}
+#: What `source.format` says -> who reads it: module, and its two functions. Imported when it is asked for.
+_FORMATS = {
+    "csv": ("delimited", "read", "header"),
+    "excel": ("workbook", "read", "header"),
+    "jsonl": ("jsonlines", "read", "header"),
+    "parquet": ("parquet", "read", "header"),
+    "mbox": ("mailbox", "read", "header"),
+    "eml": ("folders", "read_eml", "eml_header"),
+    "google_voice": ("folders", "read_voice", "voice_header"),
+    "ics": ("calendar", "read", "header"),
+}
 
 
 def read(path: Path, source: Source, *, chunk_bytes: int = 8 << 20, limits: Limits = DEFAULT) -> Iterator[Chunk]:
@@ -54,6 +65,8 @@ def header(path: Path, source: Source, *, limits: Limits = DEFAULT) -> tuple[str
 
 def _as_written(path: Path, source: Source) -> Source:
     """How to read the file: a reject file is always written in one way, whatever the way of the rows it holds."""
+    if path.is_dir():
+        return source
     with opened(path) as stream:
         first_line = stream.read(_HEAD_BYTES).split(b"\n", 1)[0]
     if _REJECT_FILE not in first_line:
@@ -63,8 +76,6 @@ def _as_written(path: Path, source: Source) -> Source:
 
 
 def _format(source: Source) -> _Format:
-    try:
-        return _FORMATS[source.format]
-    except KeyError:
-        hint = "Save the file as CSV (UTF-8)."
-        raise ConfigError(f"`source.format: {source.format}`: this version reads csv.", hint=hint) from None
+    module, read_, header_ = _FORMATS[source.format]
+    found = import_module(f"etl.read.{module}")
+    return _Format(getattr(found, read_), getattr(found, header_))

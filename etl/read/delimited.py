@@ -61,7 +61,9 @@ def _opened(path: Path, source: Source, chunk_bytes: int, limits: Limits) -> Ite
     skip = source.skip_rows + (0 if source.header == "none" else source.header - 1)
     with unpacked(path, limits) as stream:
         pieces = text.pieces(path, stream, source.encoding, chunk_bytes)
-        parts = stretches(path, pieces, delimiter, skip=skip, size=chunk_bytes, limits=limits)
+        parts = stretches(
+            path, pieces, delimiter, skip=skip, size=chunk_bytes, limits=limits, mend=source.quotes == "lenient"
+        )
         yield headers.find(path, parts, source, limits)
 
 

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from etl.errors import ContentError, InputError
-from etl.read.limits import Limits
+from etl.read.archives import member_of, opened_member, unpacked_bytes
+from etl.read.limits import DEFAULT, Limits
 
 #: First bytes of files that are no text, and what they are.
 _MAGIC: tuple[tuple[bytes, str], ...] = (
@@ -29,6 +30,7 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"SQLite format 3\x00", "an SQLite database"),
 )
 _PIECE = 1 << 20
+_USUAL_RATIO = 10  # of text that is packed
 _GZIP = b"\x1f\x8b"
 
 
@@ -45,30 +47,68 @@ class Fingerprint:
 
 
 def fingerprint(path: Path) -> Fingerprint:
-    """The file's size, place on disk and digest; reads all of it, in bounded memory. Raises `InputError`."""
-    with opened(path) as file:
-        before = os.fstat(file.fileno())
-        digest = hashlib.sha256()
-        while piece := file.read(_PIECE):
-            digest.update(piece)
-    return Fingerprint(path, before.st_size, before.st_mtime_ns, before.st_ino, before.st_dev, digest.hexdigest())
+    """The file's size, place on disk and digest; reads all of it, in bounded memory. Raises `InputError`.
+
+    Of a folder, the digest is over the names and bytes of the files in it; of an archive's member, over its own bytes.
+    """
+    digest = hashlib.sha256()
+    before = _stat(path)
+    for each in _below(path) if path.is_dir() else [path]:
+        digest.update(f"{each.relative_to(path)}\0".encode("utf-8", "surrogateescape") if each != path else b"")
+        with opened(each) as file:
+            while piece := file.read(_PIECE):
+                digest.update(piece)
+    return Fingerprint(path, *before, digest.hexdigest())
 
 
 def unchanged(seen: Fingerprint) -> bool:
     """Whether the path still leads to the same file with the same size and time of change; reads nothing."""
     try:
-        now = seen.path.stat()
-    except OSError:
+        return _stat(seen.path) == (seen.size, seen.mtime_ns, seen.inode, seen.device)
+    except (OSError, InputError):
         return False
-    return (now.st_size, now.st_mtime_ns, now.st_ino, now.st_dev) == (seen.size, seen.mtime_ns, seen.inode, seen.device)
+
+
+def text_bytes(path: Path) -> int:
+    """About how many bytes of text an input holds, unpacked: what its size on the disk says, for whoever divides work."""
+    member = member_of(path)
+    size = unpacked_bytes(member) if member else _stat(path)[0]
+    return size * _USUAL_RATIO if path.suffix.lower() in (".gz", ".zip") else size
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[BinaryIO]:
-    """The bytes of a regular file (a link to one is fine), positioned at the start. Raises `InputError`.
+def opened(path: Path, limits: Limits = DEFAULT) -> Iterator[BinaryIO]:
+    """The bytes of a regular file (a link to one is fine), or of a member of an archive (`a.zip!name`), from the start.
 
     Opened without blocking and judged by what was opened, so that neither a FIFO nor a swap in between can hang it.
+    Raises `InputError`; for a member, `ContentError` too.
     """
+    member = member_of(path)
+    with _regular(member.archive if member else path) as raw:
+        yield opened_member(member, raw, limits) if member else raw
+
+
+def _below(folder: Path) -> list[Path]:
+    """Every file in a folder and below, by name."""
+    return sorted(each for each in folder.rglob("*") if each.is_file())
+
+
+def _stat(path: Path) -> tuple[int, int, int, int]:
+    """Size (bytes), time of change (ns), inode and device; of a folder, the sizes' sum and the latest time."""
+    member = member_of(path)
+    try:
+        own = (member.archive if member else path).stat()
+        parts = [each.stat() for each in _below(path)] if path.is_dir() else [own]
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file.", hint="Check the path.", code="missing_file") from None
+    except OSError as error:
+        raise _unreadable(path, error.strerror or "cannot be opened") from None
+    latest = max((each.st_mtime_ns for each in parts), default=own.st_mtime_ns)
+    return sum(each.st_size for each in parts), latest, own.st_ino, own.st_dev
+
+
+@contextmanager
+def _regular(path: Path) -> Iterator[BinaryIO]:
     try:
         number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except FileNotFoundError:
@@ -94,9 +134,10 @@ def unpacked(path: Path, limits: Limits) -> Iterator[BinaryIO]:
 
     Raises `InputError` as `opened` and for 0 bytes, `ContentError` for what is plainly another format.
     """
-    with opened(path) as raw:
-        if os.fstat(raw.fileno()).st_size == 0:
+    with opened(path, limits) as raw:
+        if not raw.read(1):
             raise empty(path, "it has 0 bytes")
+        raw.seek(0)
         packed = path.suffix.lower() == ".gz"
         stream: BinaryIO = io.BufferedReader(_Unpacked(path, raw, limits)) if packed else raw
         _refuse_other_formats(path, stream.read(16), packed=packed)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
+
 from etl.errors import ConfigError, ContentError
 from etl.mapping.model import Source
 from etl.read.files import empty
@@ -60,14 +62,23 @@ def _header(path: Path, part: Stretch, row: int, source: Source, limits: Limits)
     if source.header == "none":
         if not source.names:
             raise ConfigError("`source.header: none` needs `names`: the columns' names, in order.")
-        header = Header(source.names, 0)
+        header = Header(_as_wide(source.names, part, row), 0)
     else:
         header = Header(_names(path, line, part.raw(row).decode(), source.delimiter), line)
         _refuse_wrong_line(path, part, row, header, source.delimiter)
-    _refuse_repeated(path, header)
+    refuse_repeated(path, header)
     if not header.kept:
         raise ContentError(f"{path}, line {line}: no columns but `{OWN_PREFIX}...`.", code="bad_header")
     return header, row + (source.header != "none")
+
+
+def _as_wide(names: tuple[str, ...], part: Stretch, row: int) -> tuple[str, ...]:
+    """The names of the columns that are there: files without a header may end before the last ones that are named.
+
+    How wide the file is, most of its first rows say. One column is none too few, it is a wrong delimiter.
+    """
+    width = int(np.bincount(part.rows.fields[row:]).argmax())
+    return names[:width] if 1 < width < len(names) else names
 
 
 def _names(path: Path, line: int, text: str, delimiter: str) -> tuple[str, ...]:
@@ -97,7 +108,7 @@ def _refuse_wrong_line(path: Path, part: Stretch, row: int, header: Header, deli
         raise ContentError(message, hint=hint, code="wrong_delimiter")
 
 
-def _refuse_repeated(path: Path, header: Header) -> None:
+def refuse_repeated(path: Path, header: Header) -> None:
     """Refuses two names that are the same but for case and white space: `$Name` could mean either."""
     seen: dict[str, int] = {}
     where = f"{path}, line {header.line}" if header.line else f"{path}: `source.names`"

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from etl.errors import ContentError
-from etl.read import text
+from etl.read import lenient, text
 from etl.read.cut import Faults, Rows, cut
 from etl.read.files import empty
 from etl.read.limits import Limits
@@ -54,10 +54,11 @@ class Stretch:
 
 
 def stretches(
-    path: Path, pieces: Iterator[bytes], delimiter: int, *, skip: int, size: int, limits: Limits
+    path: Path, pieces: Iterator[bytes], delimiter: int, *, skip: int, size: int, limits: Limits, mend: bool = False
 ) -> Iterator[Stretch]:
     """All rows after the first `skip` lines, in stretches of at least `size` bytes (but the last).
 
+    With `mend`, quotes that do not enclose a field are part of its text, where else they would reject the row.
     Raises `ContentError` for bytes that are not UTF-8, for a quote that is never closed, and where quotes make it
     uncertain which rows there are; `InputError` where there are fewer than `skip` lines.
     """
@@ -71,7 +72,9 @@ def stretches(
         whole = memoryview(block)[: block.rfind(b"\n") + 1]
         text.check(path, whole, first_line=line, offset=offset)
         rows = _cut(path, whole, delimiter, line, limits)
-        if len(rows):
+        if mend and (mended := lenient.mended(block[: rows.used], rows, delimiter)):
+            yield Stretch(mended, _cut(path, memoryview(mended), delimiter, line, limits))
+        elif len(rows):
             yield Stretch(block, rows)
         rest = block[rows.used :]
         if rest and (last or (not rows.used and _too_long(rest, limits))):

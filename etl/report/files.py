@@ -8,14 +8,15 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from itertools import chain
 from pathlib import Path
-from typing import TextIO, TypeVar
+from typing import BinaryIO, TextIO, TypeVar
 
-from etl.checkpoint import counts
+from etl.checkpoint import changes, counts
 from etl.checkpoint.store import Checkpoint, private_folder
 from etl.errors import ROW_CODES, StorageError
-from etl.flow import Json, Reject
+from etl.flow import Json, Reject, key_text
 
 T = TypeVar("T")
 #: Columns that a reject file has behind the file's own; all of them are ignored when it is loaded again.
@@ -36,6 +37,11 @@ def write_run_files(checkpoint: Checkpoint, plan: int, folder: Path, run: int = 
     for number, path, header in counts.carried_inputs(checkpoint, plan, run) if run else ():
         found = counts.rejected_since(checkpoint, number, run)
         written |= _write_rejects(folder, f"rejects:{path} (earlier)", f"rejects-earlier-{number}.csv", header, found)
+    listed = {"changes": changes.told(checkpoint, plan=plan), "vanished": changes.vanished(checkpoint, plan)}
+    for kind, told in listed.items():
+        if (some := _unless_empty(told)) is not None:
+            written[kind] = str(folder / f"{kind}.csv")
+            write_changes(folder / f"{kind}.csv", some)
     doubtful = _unless_empty(counts.open_rows(checkpoint, ("unknown", "unresolved", "in_flight")))
     if doubtful is not None:
         written["unresolved"] = str(folder / "unresolved.csv")
@@ -45,6 +51,17 @@ def write_run_files(checkpoint: Checkpoint, plan: int, folder: Path, run: int = 
         written["parked"] = str(folder / "parked.csv")
         _write_open(folder / "parked.csv", waiting)
     return written
+
+
+def write_changes(path: Path, rows: Iterable[changes.Told]) -> None:
+    """Writes what was, or was not, changed in the account, a line for each row."""
+    with whole_file(path) as out:
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(["file", "line", "key", "type", "id", "what", "state", "reason"])
+        for row in rows:
+            writer.writerow(
+                [row.path, row.line, key_text(row.key), row.type, row.remote_id, row.what, row.state, row.reason]
+            )
 
 
 @contextmanager
@@ -65,12 +82,22 @@ def write_summary(path: Path, summary: Json) -> None:
 @contextmanager
 def whole_file(path: Path) -> Iterator[TextIO]:
     """A text file (UTF-8, mode 0600) that appears under its name only when it is whole and on disk."""
+    with whole_bytes(path) as out:
+        text = TextIOWrapper(out, encoding="utf-8", errors="surrogatepass", newline="")
+        yield text
+        text.flush()
+        text.detach()
+
+
+@contextmanager
+def whole_bytes(path: Path) -> Iterator[BinaryIO]:
+    """The same for bytes."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         private_folder(path.parent)
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         try:
-            with os.fdopen(fd, "w", encoding="utf-8", errors="surrogatepass", newline="") as out:
+            with os.fdopen(fd, "wb") as out:
                 yield out
                 out.flush()
                 os.fsync(out.fileno())

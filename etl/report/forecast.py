@@ -47,6 +47,10 @@ def lines(found: Json) -> list[tuple[str, str, str]]:
     """The forecast as rows of the plan's table."""
     speed = f"{_span(found['create_s'])} at {found['limit']:,} requests in {found['window_s']:g} s"
     told = [("requests", f"{found['creates']:,}", f"{found['rows_a_request']} rows each at most; at least {speed}")]
+    if found.get("adopt_reads"):
+        reads = found["adopt_reads"]
+        speed = _span(reads / found["limit"] * found["window_s"])
+        told.append(("reads", f"{reads:,}", f"to recognise what others logged (--adopt); at least {speed}"))
     if found["look_up_searches"]:
         n = found["look_up_searches"]
         told.append(

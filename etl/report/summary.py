@@ -39,6 +39,10 @@ def summary(tally: Tally, files: Mapping[str, str], seconds: float) -> Json:
         "carried": tally.carried,
         "balanced": tally.balanced,
         "changed": tally.changed,
+        "conflicts": tally.conflicts,
+        "adopted": tally.adopted,
+        "undone": tally.undone,
+        "vanished": tally.vanished,
         "by_type": tally.by_type,
         "links": tally.links,
         "skipped_by": tally.skipped_by,
@@ -59,17 +63,30 @@ def lines(found: Json, *, planned: bool = False) -> list[tuple[str, str, str]]:
             detail = "to be created: " + _inside(found["by_type"])
         elif name == "created" and found["by_type"] and not planned:
             detail = _inside(found["by_type"])
-        elif name == "already" and found["changed"]:
-            detail = f"{_MEANING[name]}; {found['changed']:,} differ now and stay as they are"
+        elif name == "already":
+            detail = "; ".join([_MEANING[name], *_among_already(found)])
         elif name in ("skipped", "rejected") and found[f"{name}_by"]:
             detail = _inside(found[f"{name}_by"])
         table.append((name.replace("_", " "), f"{found[name]:,}", detail))
     if found["links"]:
         table.append(("links", f"{sum(found['links'].values()):,}", _inside(found["links"])))
+    if found.get("vanished"):
+        table.append(("vanished", f"{found['vanished']:,}", "created before, of the same time, and not in the input"))
     if found["carried"].get("rows"):
         fates = {name: n for name, n in found["carried"].items() if name != "rows"}
         table.append(("carried", f"{found['carried']['rows']:,}", f"open rows of earlier inputs: {_inside(fates)}"))
     return table
+
+
+def _among_already(found: Json) -> list[str]:
+    """What is to be said of rows that were there before."""
+    said = (
+        ("changed", "differ now and stay as they are (--update-changed patches them)"),
+        ("conflicts", "of these were changed or deleted in the account since"),
+        ("adopted", "were logged by another integration"),
+        ("undone", "were taken back and are not created again (--again does)"),
+    )
+    return [f"{found[name]:,} {what}" for name, what in said if found.get(name)]
 
 
 def _inside(counts: Mapping[str, int]) -> str:

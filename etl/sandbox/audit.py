@@ -107,6 +107,7 @@ def _visited(portal: Portal, request: Request) -> Response:
     store.begin()
     store.log((store.new_request(), now_ms, request.method, request.url.path, 200, note, "[]"))
     store.commit()
+    store.keep()
     return _json({"id": "1", "engagement": {"id": 1}, "status": "COMPLETE", "results": []})
 
 

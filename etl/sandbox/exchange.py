@@ -1,8 +1,9 @@
 """From an HTTP request to its answer: the steps that every request goes through, in this order.
 
-    read body ─ token ─ limits ─ fault? ─ the handler, in one transaction ─ audit line ─ answer (or what the fault makes of it)
+    read body ─ token ─ limits ─ fault? ─ the handler ─ audit line ─ commit ─ answer (or what the fault makes of it)
 
-A handler is a plain function; nothing is awaited while it runs, so requests do not see each other's half-done work.
+A handler is a plain function; nothing is awaited while it runs, so requests do not see each other's half-done work. The
+requests that were there at the same time share one commit, and none is answered before it.
 """
 
 from __future__ import annotations
@@ -47,11 +48,13 @@ class Exchange:
         if refused or kind.commit == "never":
             answer = refused or instead(portal, fault, kind, asked)
             _note(portal, asked, fault, answer.status if kind.wire == "whole" else None)
+            await portal.commits.kept()
         elif kind.commit == "late":
-            asyncio.get_running_loop().call_later(kind.seconds, self._work_on, asked, fault, kind)
+            asyncio.get_running_loop().call_later(kind.seconds, self._work_later, asked, fault, kind)
             answer = Answer(0)
         else:
             answer = self._work_on(asked, fault, kind)
+            await portal.commits.kept()
         arrived = await Connection(scope, receive).send(answer, asked.told, headers, kind.wire, kind.seconds)
         if not arrived and kind.wire not in {"reset", "hang"}:
             portal.store.unanswered(asked.number)
@@ -75,8 +78,13 @@ class Exchange:
             return Refusal(415, wanted).answer(asked.told)
         return None
 
+    def _work_later(self, asked: Asked, fault: Fault | None, kind: Kind) -> None:
+        """The same for a client that has given up."""
+        self._work_on(asked, fault, kind)
+        self._portal.store.keep()
+
     def _work_on(self, asked: Asked, fault: Fault | None, kind: Kind) -> Answer:
-        """Runs the handler in a transaction; what it refuses leaves no trace but the audit line."""
+        """Runs the handler as one piece of the transaction; what it refuses leaves no trace but the audit line."""
         portal, store = self._portal, self._portal.store
         now_ms = int(portal.settings.clock() * 1000)
         call = Call(asked.path, asked.query, asked.body, now_ms, asked.number, asked.url_path)
@@ -93,6 +101,7 @@ class Exchange:
         except BaseException:
             store.rollback()
             _note(portal, asked, fault, 500)
+            store.keep()
             raise
         created = answer.created
         if kind.holds != "truth":

@@ -11,6 +11,7 @@ import orjson
 from starlette.datastructures import QueryParams
 
 from etl.sandbox.answers import Invalid, Refusal, wrong_json
+from etl.sandbox.commits import Commits
 from etl.sandbox.faults import Faults
 from etl.sandbox.fields import TYPES, checked, ms
 from etl.sandbox.limits import Limits
@@ -85,6 +86,10 @@ class Portal:
     faults: Faults
     limits: Limits
     chance: random.Random = field(default_factory=random.Random)
+    commits: Commits = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.commits = Commits(self.store.keep)
 
     @property
     def settle_s(self) -> float:

@@ -54,8 +54,10 @@ def seed(store: Store, folder: Path, now_ms: int) -> dict[str, int]:
             counts["engagements"] = fill(store, folder / FILE, now_ms - _AGE_MS)
     except BaseException:
         store.rollback()
+        store.keep()
         raise
     store.commit()
+    store.keep()
     store.count_on_from_highest()
     return counts
 

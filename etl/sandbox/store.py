@@ -67,16 +67,24 @@ class Store:
         self._db.close()
 
     def begin(self) -> None:
-        """Starts the transaction of one request."""
-        self._db.execute("BEGIN IMMEDIATE")
+        """Starts the writing of one request, within the transaction that is open, or in a new one."""
+        if not self._db.in_transaction:
+            self._db.execute("BEGIN IMMEDIATE")
+        self._db.execute("SAVEPOINT request")
 
     def commit(self) -> None:
-        """Keeps what was written since `begin`."""
-        self._db.execute("COMMIT")
+        """Adds what was written since `begin` to the transaction; `keep` makes it last."""
+        self._db.execute("RELEASE request")
+
+    def keep(self) -> None:
+        """Ends the transaction: from here on what was committed outlives this process."""
+        if self._db.in_transaction:
+            self._db.execute("COMMIT")
 
     def rollback(self) -> None:
         """Drops what was written since `begin`."""
-        self._db.execute("ROLLBACK")
+        self._db.execute("ROLLBACK TO request")
+        self._db.execute("RELEASE request")
         self._known.clear()
         self._owner_ids = None
 

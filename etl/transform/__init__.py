@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,12 +17,13 @@ from etl.columns.arrays import Column, as_mask, scatter, to_text
 from etl.columns.fragments import joined
 from etl.columns.rows import arrow_columns, keep, keep_rows, rejects_of
 from etl.engagement import TYPES
-from etl.flow import Chunk, Drafts, LinkKind, Reject, Wanted
+from etl.flow import Chunk, Drafts, Keys, LinkKind, Reject, Wanted
 from etl.transform.compile import Rules, compile_rules, owner_policy
 from etl.transform.frame import Frame, whole
+from etl.transform.groups import Words, fallen, group_names, transform_groups, without
 from etl.transform.payload import checked_time
 
-__all__ = ["Rules", "compile_rules", "owner_policy", "skip", "transform"]
+__all__ = ["Rules", "compile_rules", "fallen", "group_names", "owner_policy", "skip", "transform", "without"]
 
 
 def skip(chunk: Chunk, rules: Rules) -> tuple[Chunk, dict[str, int], list[Reject]]:
@@ -43,7 +44,16 @@ def skip(chunk: Chunk, rules: Rules) -> tuple[Chunk, dict[str, int], list[Reject
 
 
 def transform(chunk: Chunk, rules: Rules) -> tuple[Drafts, list[Reject]]:
-    """Drafts of the rows that every rule and limit lets pass, and a reject with all its problems for each other row."""
+    """Drafts of the rows that every rule and limit lets pass, and a reject with all its problems for each other row.
+
+    Where the mapping groups rows, the chunk must hold whole groups; rows that are in neither went into another.
+    """
+    if rules.group is None:
+        return _map(chunk, rules, rules.wanted)
+    return transform_groups(chunk, rules.group, rules.wanted, lambda kept, words: _map(kept, rules, words))
+
+
+def _map(chunk: Chunk, rules: Rules, words: Words) -> tuple[Drafts, list[Reject]]:
     frame = whole(arrow_columns(chunk.rows), len(chunk.lines))
     keys = rules.key(frame)
     types, times = _types(frame, rules), _times(frame, rules)
@@ -55,7 +65,7 @@ def transform(chunk: Chunk, rules: Rules) -> tuple[Drafts, list[Reject]]:
         "properties": rules.properties(frame),
         "owner": _owner(frame, rules),
     }
-    wanted = rules.wanted(frame)
+    wanted = words(frame)
     problems = frame.problems.by_row()
     good = np.ones(len(frame), np.bool_)
     good[list(problems)] = False
@@ -113,7 +123,7 @@ def _metadata(frame: Frame, types: Any, rules: Rules) -> Any:
 
 def _drafts(
     chunk: Chunk,
-    keys: Sequence[bytes],
+    keys: Keys,
     times: Any,
     columns: Mapping[str, Any],
     wanted: Mapping[LinkKind, tuple[Wanted, ...]],
@@ -128,7 +138,7 @@ def _drafts(
 
     return Drafts(
         lines=chunk.lines if every else chunk.lines[good],
-        keys=list(keys) if every else [key for key, fine in zip(keys, good.tolist(), strict=True) if fine],
+        keys=keys if every else keys.filter(good),
         times_ms=kept(times).to_numpy(zero_copy_only=False).astype(np.int64, copy=False),
         wanted={kind: tuple(way._replace(values=kept(way.values)) for way in ways) for kind, ways in wanted.items()},
         cells=keep_rows(chunk.rows, good),

@@ -79,7 +79,10 @@ def email(text: str) -> str | None:
 @lru_cache(maxsize=50_000)
 def emails(text: str) -> tuple[str, ...] | None:
     """The addresses in a text, lower case, each once; None where one is no address. Nothing is looked up."""
-    found = [_normal(address) for _, address in getaddresses([_commas(text)]) if address]
+    try:
+        found = [_normal(address) for _, address in getaddresses([_commas(text)]) if address]
+    except RecursionError:  # hundreds of brackets within brackets
+        return None
     return tuple(dict.fromkeys(each for each in found if each)) if found and all(found) else None
 
 
@@ -102,7 +105,9 @@ def _normal(address: str) -> str | None:
 
 def _commas(text: str) -> str:
     """Semicolons and line breaks outside quotes as the commas that RFC 5322 knows."""
-    parts = re.split(r'("(?:[^"\\]|\\.)*")', text)
+    parts = re.split(
+        r'("(?:[^"\\]|\\.)*(?:"|\\?\Z))', text, flags=re.DOTALL
+    )  # a quote without an end goes to the end: linear
     return "".join(part if place % 2 else re.sub(r"[;\r\n]+", ",", part) for place, part in enumerate(parts))
 
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from etl.errors import MappingError, Mistake
-from etl.flow import LinkKind, Wanted
+from etl.flow import Keys, LinkKind, Wanted
 from etl.mapping import Mapping as Rulebook
 from etl.mapping import check_header, columns_read
-from etl.mapping.model import Constant, From, Ref, Value
+from etl.mapping.model import LIST_COLUMNS, Constant, From, Ref, Value
 from etl.mapping.names import children
 from etl.transform.conditions import Holds, compile_when
 from etl.transform.frame import Compiled, Frame
+from etl.transform.groups import Grouping, compile_group
 from etl.transform.keys import compile_named_key, compile_row_key
 from etl.transform.links import compile_wanted
 from etl.transform.payload import compile_file_ids, compile_metadata, compile_properties
@@ -30,7 +31,8 @@ class Rules:
     """
 
     skips: tuple[tuple[Holds, str], ...]
-    key: Callable[[Frame], list[bytes]]
+    group: Grouping | None
+    key: Callable[[Frame], Keys]
     type: Compiled
     timestamp: Compiled
     timestamp_label: str
@@ -43,6 +45,7 @@ class Rules:
     wanted: Callable[[Frame], Mapping[LinkKind, tuple[Wanted, ...]]]
     tables: Mapping[str, Mapping[str, str]]  #: crosswalks as read, for `by: table`
     now_ms: int
+    names: Names  #: what values refer to, for whoever looks at single values: `explain`
 
 
 def compile_rules(mapping: Rulebook, *, dispositions: Mapping[str, str], header: Sequence[str], now_ms: int) -> Rules:
@@ -59,6 +62,7 @@ def compile_rules(mapping: Rulebook, *, dispositions: Mapping[str, str], header:
     owner = part.ownerId or Constant(value=None)
     return Rules(
         skips=tuple((compile_when(each.when, refer(names, each)), each.reason) for each in mapping.skip),
+        group=compile_group(mapping.group, names),
         key=_key(mapping, names, header),
         type=compile_value(part.type, names, "engagement.type"),
         timestamp=compile_value(part.timestamp, names, "engagement.timestamp"),
@@ -72,6 +76,7 @@ def compile_rules(mapping: Rulebook, *, dispositions: Mapping[str, str], header:
         wanted=compile_wanted(mapping.associations, mapping.tables, names),
         tables=tables,
         now_ms=now_ms,
+        names=names,
     )
 
 
@@ -98,10 +103,11 @@ def _names(
     guids = {guid.casefold(): guid for guid in dispositions.values()}
     directories["disposition"] = Directory({**guids, **labels}, str.casefold, "the account's call outcomes")
     absent = frozenset(name for name, rule in mapping.columns.items() if not rule.required) - set(header)
-    return Names(frozenset(header), absent, mapping.define, directories, mapping.source.timezone, region, now_ms)
+    lists = LIST_COLUMNS.get(mapping.source.format, frozenset())
+    return Names(frozenset(header), absent, mapping.define, directories, mapping.source.timezone, region, now_ms, lists)
 
 
-def _key(mapping: Rulebook, names: Names, header: Sequence[str]) -> Callable[[Frame], list[bytes]]:
+def _key(mapping: Rulebook, names: Names, header: Sequence[str]) -> Callable[[Frame], Keys]:
     if mapping.key:
         parts = [(label_of(value, names) or "key", compile_value(value, names, "key")) for value in mapping.key]
         return compile_named_key(parts, mapping.namespace)

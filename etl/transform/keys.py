@@ -6,7 +6,6 @@ columns that it reads are the source key, with the ordinal among equal rows, so 
 
 from __future__ import annotations
 
-import hashlib
 import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,16 +15,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl.columns.arrays import as_mask, replaced, rows_with, to_text
+from etl.flow import Keys
 from etl.transform.frame import Compiled, Frame
 
 #: Between the parts of a source key; no export uses it inside a value.
 _SEPARATOR = "\x1f"
 
 
-def compile_named_key(parts: Sequence[tuple[str, Compiled]], namespace: str) -> Callable[[Frame], list[bytes]]:
+def compile_named_key(parts: Sequence[tuple[str, Compiled]], namespace: str) -> Callable[[Frame], Keys]:
     """Keys from the values that the mapping names; a row in which one of them is empty is refused."""
 
-    def compute(frame: Frame) -> list[bytes]:
+    def compute(frame: Frame) -> Keys:
         texts = []
         for label, value in parts:
             mark = frame.problems.mark()
@@ -33,12 +33,12 @@ def compile_named_key(parts: Sequence[tuple[str, Compiled]], namespace: str) -> 
             empty = column.empty & ~frame.failed(mark)
             frame.refuse(empty, "required", label, None, "expected a key: the row cannot be told from others without")
             texts.append(to_text(column))
-        return _digests(texts, namespace)
+        return _keys(texts, namespace)
 
     return compute
 
 
-def compile_row_key(columns: Sequence[str], namespace: str) -> Callable[[Frame], list[bytes]]:
+def compile_row_key(columns: Sequence[str], namespace: str) -> Callable[[Frame], Keys]:
     """Keys from all the columns that the mapping reads and the ordinal among equal rows.
 
     Rows must come in the order of the input, each once: the function counts. It holds 16 bytes and a number for each
@@ -46,23 +46,21 @@ def compile_row_key(columns: Sequence[str], namespace: str) -> Callable[[Frame],
     """
     seen: dict[bytes, int] = {}
 
-    def compute(frame: Frame) -> list[bytes]:
-        keys = []
-        for digest in _digests([to_text(frame.raw(name)) for name in columns], namespace):
+    def compute(frame: Frame) -> Keys:
+        sources = []
+        for digest in _keys([to_text(frame.raw(name)) for name in columns], namespace):
             ordinal = seen[digest] = seen.get(digest, -1) + 1
-            keys.append(hashlib.sha256(digest + ordinal.to_bytes(8, "big")).digest()[:16])
-        return keys
+            sources.append(digest + ordinal.to_bytes(8, "big"))
+        return Keys(pa.array(sources, pa.binary()))
 
     return compute
 
 
-def _digests(texts: Sequence[Any], namespace: str) -> list[bytes]:
+def _keys(texts: Sequence[Any], namespace: str) -> Keys:
     start = pa.scalar(namespace.encode() + b"\x00", pa.binary())
     parts = [pc.cast(_composed(pc.fill_null(part, "")), pa.binary()) for part in texts]
     joined = pc.binary_join_element_wise(*parts, _SEPARATOR.encode())
-    whole = pc.binary_join_element_wise(start, joined, b"")
-    sha256 = hashlib.sha256
-    return [sha256(value).digest()[:16] for value in whole.to_pylist()]
+    return Keys(pc.binary_join_element_wise(start, joined, b""))
 
 
 def _composed(array: Any) -> Any:

@@ -8,9 +8,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.columns.arrays import flat, lists, per_distinct, to_texts
+from etl.columns.arrays import Column, flat, lists, per_distinct, to_text, to_texts
+from etl.columns.fragments import fragment, json_object
 from etl.flow import LinkKind, Wanted
-from etl.mapping.model import Associations, Match, Table
+from etl.mapping.model import Associations, Match, Table, Value
 from etl.transform.addresses import domain, email
 from etl.transform.frame import Compiled, Frame
 from etl.transform.phones import phone_reader
@@ -26,7 +27,10 @@ def compile_wanted(
 ) -> Callable[[Frame], dict[LinkKind, tuple[Wanted, ...]]]:
     """A function from a frame to the words of each kind of link, in the order in which they are tried."""
     ways = {
-        kind: [_way(match, tables, names, f"associations.{kind}") for match in link.match]
+        kind: [
+            *(_way(match, tables, names, f"associations.{kind}") for match in link.match),
+            *([_newcomer(link.create, names)] if link.not_found == "create" and link.create else []),
+        ]
         for kind, link in associations.links.items()
     }
 
@@ -42,6 +46,25 @@ def _way(match: Match, tables: Mapping[str, Table], names: Names, label: str) ->
     value = compile_value(match.value, names, label)
     write = _writer(match, tables, names)
     return lambda frame: Wanted(match.by, _words(value, write, frame), match.table or "")
+
+
+def _newcomer(create: Mapping[str, Value], names: Names) -> Callable[[Frame], Wanted]:
+    """The contact to create where none is found, as JSON of its properties; null where neither e-mail nor phone is known."""
+    values = {name: compile_value(value, names, f"create.{name}") for name, value in create.items()}
+    write: dict[str, _Write] = {
+        "email": lambda texts: per_distinct(texts, email, pa.string()),
+        "phone": phone_reader(names.region),
+    }
+
+    def way(frame: Frame) -> Wanted:
+        texts = {name: to_text(value(frame)) for name, value in values.items()}
+        texts |= {name: write[name](array) for name, array in texts.items() if name in write}
+        known = pc.coalesce(*(array for name, array in texts.items() if name in write)).is_valid()
+        made = json_object([(name, fragment(Column("text", array))) for name, array in texts.items()], len(frame))
+        made = pc.if_else(known, made, pa.scalar(None, pa.string()))
+        return Wanted("create", to_texts(Column("text", made)), "")
+
+    return way
 
 
 def _words(value: Compiled, write: _Write, frame: Frame) -> Any:

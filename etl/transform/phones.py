@@ -2,8 +2,8 @@
 
 *Possible* is the rule of the `phonenumbers` library: a length that the numbers of that country have. A length that can
 only be dialled inside an area (seven digits in the US) has no E.164 form, so it is not taken. The library takes some
-ten microseconds a number; North American numbers in their plain spellings are done on bytes instead, and what is left
-is asked once for each distinct text.
+ten microseconds a number; numbers in plain spellings, and texts too short to be one, are done on bytes instead, and
+what is left is asked once for each distinct text.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _CLASS = np.full(256, _OTHER, np.uint8)
 _CLASS[list(b"0123456789")] = _DIGIT
 _CLASS[ord("+")] = _PLUS
 _CLASS[list(b" ().-")] = _FILLER
-_NO_FILLER = str.maketrans("", "", " ().-")
 _PREFIX = pa.array(["+1", "+"])
+_FEWEST_ABROAD = 5  #: digits of a `+` number, its country code with them, below which the library is asked
 
 
 def to_phone(region: str | None, invalid: str, label: str) -> Step:
@@ -54,15 +54,13 @@ def to_phone(region: str | None, invalid: str, label: str) -> Step:
 def phone_reader(region: str | None) -> Callable[[Any], Any]:
     """A function from texts to E.164, null where that is not possible."""
 
-    def read(value: str) -> str | None:
-        return plain_international(value) or _known(value, region)
-
     def convert(texts: Any) -> Any:
-        plain, numbers = plain_nanp(texts, region)
+        plain, numbers = plain_numbers(texts, region)
         rest = ~plain & as_mask(texts.is_valid())
         if not rest.any():
             return numbers
-        return replaced(numbers, rest, per_distinct(texts.filter(pa.array(rest)), read, pa.string()))
+        odd = per_distinct(texts.filter(pa.array(rest)), lambda value: _known(value, region), pa.string())
+        return replaced(numbers, rest, odd)
 
     return convert
 
@@ -82,51 +80,86 @@ def e164(value: str, region: str | None) -> str | None:
     return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
 
 
-def plain_international(value: str) -> str | None:
-    """The E.164 form of a plain ``+`` number whose length is possible in its country; None where that takes a look.
+def plain_numbers(texts: Any, region: str | None) -> tuple[NDArray[np.bool_], Any]:
+    """Which texts need no look, and their E.164 form (null for the others, and for those too short to be a number).
 
-    >>> plain_international("+44 20 7946 0018"), plain_international("+44 020 7946 0018")
-    ('+442079460018', None)
+    Plain are digits, spaces, dots, dashes and round brackets, after a `+` or none: North American numbers (`+1` and ten
+    digits everywhere; ten digits, or 1 and ten digits, where the region is one of North America), and `+` numbers whose
+    length is possible in their country.
     """
-    if value[:1] != "+":
-        return None
-    digits = value[1:].translate(_NO_FILLER)
-    if not (digits.isascii() and digits.isdigit()):
-        return None
-    for length in (1, 2, 3):  # no country code is the beginning of another
-        lengths, prefix = _country(digits[:length])
-        if len(digits) - length in lengths:
-            return None if prefix and prefix.match(digits, length) else "+" + digits
-    return None
+    spelled = _Spelled(texts)
+    nanp, eleven = _nanp(spelled, region)
+    abroad = _abroad(spelled, spelled.plus & spelled.clean & ~nanp)
+    short = spelled.filled & (spelled.signs < _fewest_digits(region)) & ~spelled.foreign
+    digits = pa.StringArray.from_buffers(
+        len(texts), pa.py_buffer(spelled.ordinals[spelled.offsets]), pa.py_buffer(spelled.digits)
+    )
+    plus = (eleven | abroad).astype(np.int8)  # what has its country code already
+    numbers = pc.binary_join_element_wise(_PREFIX.take(pa.array(plus)), digits, "")
+    numbers = pc.if_else(pa.array(nanp | abroad), numbers, pa.scalar(None, pa.string()))
+    return nanp | abroad | short, numbers
 
 
-def plain_nanp(texts: Any, region: str | None) -> tuple[NDArray[np.bool_], Any]:
-    """Which texts are North American numbers in a plain spelling, and their E.164 form (null for the others).
+class _Spelled:
+    """What the bytes of some texts are, one element a text where nothing else is said."""
 
-    Plain: digits, spaces, dots, dashes and round brackets, after a `+` or none. `+1` and ten digits is one everywhere;
-    ten digits, or 1 and ten digits, without a `+` where the region is one of North America.
-    """
-    offsets, data = text_bytes(texts)
-    classes = _CLASS[data]
-    digit = classes == _DIGIT
-    starts, ends = offsets[:-1], offsets[1:]
-    filled = starts < ends
-    at = np.where(filled, starts, 0)
-    plus = filled & (classes[at] == _PLUS) if len(data) else filled
-    ordinals = np.zeros(len(data) + 1, np.int32)
-    np.cumsum(digit, out=ordinals[1:], dtype=np.int32)
-    digits = data[digit]
-    begin, count = ordinals[starts], ordinals[ends] - ordinals[starts]
-    clean = _clean(classes, offsets, plus)
+    def __init__(self, texts: Any) -> None:
+        self.offsets, data = text_bytes(texts)
+        classes = _CLASS[data]
+        digit = classes == _DIGIT
+        starts, ends = self.offsets[:-1], self.offsets[1:]
+        self.filled = starts < ends
+        at = np.where(self.filled, starts, 0)
+        self.plus = self.filled & (classes[at] == _PLUS) if len(data) else self.filled
+        self.ordinals = np.zeros(len(data) + 1, np.int32)  #: digits before each byte
+        np.cumsum(digit, out=self.ordinals[1:], dtype=np.int32)
+        self.digits = data[digit]
+        self.begin, self.count = self.ordinals[starts], self.ordinals[ends] - self.ordinals[starts]
+        odd = np.flatnonzero((classes == _OTHER) | (classes == _PLUS))
+        rows = np.searchsorted(self.offsets, odd, side="right") - 1
+        leading = self.plus[rows] & (odd == self.offsets[rows])
+        self.clean = np.ones(len(texts), np.bool_)  #: nothing but digits and filler, but for a plus at the beginning
+        self.clean[rows[~leading]] = False
+        letters = np.bincount(rows, minlength=len(texts)) if len(odd) else np.zeros(len(texts), np.int64)
+        self.signs = self.count + letters  #: at most so many digits come of it, as letters stand for digits
+        strange = odd[(data[odd] >= 0x80) | (data[odd] == ord("+"))]
+        self.foreign = np.zeros(len(texts), np.bool_)  #: a plus somewhere, or what is not ASCII
+        self.foreign[np.searchsorted(self.offsets, strange, side="right") - 1] = True
+        self._padded = np.append(self.digits, np.zeros(4, np.uint8))
+
+    def digit(self, place: NDArray[np.int32]) -> NDArray[np.uint8]:
+        """The digit at a place among all digits, as a byte."""
+        found: NDArray[np.uint8] = self._padded[np.minimum(place, len(self.digits))]
+        return found
+
+
+def _nanp(spelled: _Spelled, region: str | None) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which texts are North American numbers, and which have a 1 and ten digits."""
+    begin, count = spelled.begin, spelled.count
     area = np.where(count == 11, begin + 1, begin)  # where the area code begins, if it is such a number
-    padded = np.append(digits, np.zeros(2, np.uint8))
-    fits = (padded[np.minimum(area, len(digits))] >= ord("2")) & clean
-    eleven = fits & (count == 11) & (padded[np.minimum(begin, len(digits))] == ord("1"))
-    ten = fits & (count == 10) & ~plus
-    plain = (eleven | ten) if region in _NANP else eleven & plus
-    spelled = pa.StringArray.from_buffers(len(texts), pa.py_buffer(ordinals[offsets]), pa.py_buffer(digits))
-    numbers = pc.binary_join_element_wise(_PREFIX.take(pa.array(eleven.astype(np.int8))), spelled, "")
-    return plain, pc.if_else(pa.array(plain), numbers, pa.scalar(None, pa.string()))
+    fits = (spelled.digit(area) >= ord("2")) & spelled.clean
+    eleven = fits & (count == 11) & (spelled.digit(begin) == ord("1"))
+    ten = fits & (count == 10) & ~spelled.plus
+    return ((eleven | ten) if region in _NANP else eleven & spelled.plus), eleven
+
+
+def _abroad(spelled: _Spelled, plain: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which of the plain texts are numbers with a `+` whose length is possible in the country of their code."""
+    found = np.zeros(len(spelled.count), np.bool_)
+    some = np.flatnonzero(plain & (spelled.count >= _FEWEST_ABROAD))
+    if not len(some):
+        return found
+    begin, count = spelled.begin[some], spelled.count[some]
+    first, second, third = (spelled.digit(begin + place).astype(np.int64) - ord("0") for place in range(3))
+    heads = 100 * first + 10 * second + third
+    fits = np.zeros(len(some), np.bool_)
+    for head in np.unique(heads).tolist():
+        length, lengths, looks = _country(f"{head:03}")
+        mine = heads == head
+        national = spelled.digit(begin[mine] + length) - ord("0")
+        fits[mine] = np.isin(count[mine] - length, lengths) & ~np.isin(national, looks)
+    found[some] = fits
+    return found
 
 
 @lru_cache(maxsize=50_000)
@@ -135,21 +168,26 @@ def _known(value: str, region: str | None) -> str | None:
 
 
 @cache
-def _country(code: str) -> tuple[tuple[int, ...], re.Pattern[str] | None]:
-    """The possible lengths of the numbers of a country code, and what the library would cut off their beginning."""
-    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(code))
-    if not regions or code[0] == "0":
-        return (), None
-    metadata: Any = phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(int(code), regions[0])
-    prefix = metadata.national_prefix_for_parsing
-    return metadata.general_desc.possible_length, re.compile(prefix) if prefix else None
+def _country(head: str) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+    """Of the country by whose code a number with these three digits begins: how long the code is, and what may follow.
+
+    What may follow: the lengths that are possible, and the first digits at which the library might cut something off.
+    """
+    for length in (1, 2, 3):  # no country code is the beginning of another
+        regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(head[:length]))
+        if regions and head[0] != "0":
+            found: Any = phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(int(head[:length]), regions[0])
+            prefix = found.national_prefix_for_parsing or ""
+            simple = re.fullmatch(r"(\d+(\|\d+)*)?", prefix)
+            looks = {int(each[0]) for each in prefix.split("|") if each} if simple else range(10)
+            return length, tuple(found.general_desc.possible_length), tuple(looks)
+    return 1, (), ()
 
 
-def _clean(classes: NDArray[np.uint8], offsets: NDArray[np.int32], plus: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which texts have nothing but digits and filler, but for a plus at their beginning."""
-    clean = np.ones(len(offsets) - 1, np.bool_)
-    odd = np.flatnonzero((classes == _OTHER) | (classes == _PLUS))
-    rows = np.searchsorted(offsets, odd, side="right") - 1
-    leading = plus[rows] & (odd == offsets[rows])
-    clean[rows[~leading]] = False
-    return clean
+@cache
+def _fewest_digits(region: str | None) -> int:
+    """How many digits a number of the region has at least; 0 where the library may add some."""
+    found: Any = phonenumbers.PhoneMetadata.metadata_for_region(region) if region else None
+    if found is None or found.national_prefix_transform_rule:
+        return 0
+    return int(min(found.general_desc.possible_length))

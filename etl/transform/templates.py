@@ -17,7 +17,14 @@ from numpy.typing import NDArray
 from etl.columns.arrays import Column, text, to_text
 from etl.columns.fragments import joined
 from etl.mapping.model import Expr, Template
-from etl.mapping.template import compile_expression, compile_template, environment, expression_names, template_names
+from etl.mapping.template import (
+    compile_expression,
+    compile_template,
+    environment,
+    expression_names,
+    render,
+    template_names,
+)
 from etl.transform.frame import Compiled, Frame
 
 #: A part of a template as pieces of text, from the texts of the columns that it reads.
@@ -33,11 +40,8 @@ def compile_text(template: Template, refer: Callable[[str], Compiled], label: st
         return lambda frame: text(_spread(plain({n: _words(c, frame) for n, c in columns.items()}), len(frame)))
     compiled = compile_template(template.text)
 
-    def render(row: dict[str, str]) -> str:
-        return compiled.render(row=row)
-
     def compute(frame: Frame) -> Column:
-        return text(_each_combination(frame, columns, render, label, pa.string()))
+        return text(_each_combination(frame, columns, lambda row: render(compiled, row), label, pa.string()))
 
     return compute
 

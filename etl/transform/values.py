@@ -62,6 +62,7 @@ class Names(NamedTuple):
     timezone: str | None
     region: str | None
     now_ms: int
+    lists: frozenset[str] = frozenset()  #: columns whose cells hold one element a line
 
 
 def compile_value(value: Value, names: Names, label: str) -> Compiled:
@@ -114,6 +115,10 @@ def _ref(name: str, names: Names, node: Node, *, trim: bool = True) -> Compiled:
     if name in names.define:
         compiled = compile_value(names.define[name], names, name)
         return lambda frame: frame.defined(name, compiled)
+    if name in names.columns and name in names.lists:
+        return steps.in_order(
+            lambda frame: frame.cell(name), [steps.split(From(source=Constant(value=None), split="\n"))]
+        )
     if name in names.columns:
         return (lambda frame: frame.cell(name)) if trim else (lambda frame: frame.raw(name))
     if name in names.absent:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from etl.associate import associate, associate_words, in_words, payload_lines
-from etl.flow import Drafts, Linked, LinkKind, Reject, Wanted
+from etl.flow import Drafts, Keys, Linked, LinkKind, Reject, Wanted, key_text
 from etl.mapping.model import Associations, Constant, Link, Match
 
 TEXTS = pa.list_(pa.string())
@@ -41,7 +42,7 @@ def drafts_of(wanted: dict[LinkKind, tuple[Wanted, ...]], owner: Sequence[str | 
     rows = max([len(one.values) for ways in wanted.values() for one in ways] + [len(owner)])
     return Drafts(
         lines=np.arange(2, rows + 2),
-        keys=[bytes([place]) * 16 for place in range(rows)],
+        keys=Keys(pa.array([bytes([place]) for place in range(rows)], pa.binary())),
         types=pa.array(["NOTE"] * rows, pa.string()),
         times_ms=np.zeros(rows, np.int64),
         engagement=pa.array(['"active":true,"type":"NOTE","timestamp":1'] * rows, pa.string()),
@@ -310,7 +311,7 @@ def test_without_an_account_links_stay_in_words_beside_the_payload() -> None:
         {
             "engagement": {"active": True, "type": "NOTE", "timestamp": 1},
             "associations": {"contactIds": [], "companyIds": [], "dealIds": [5], "ownerIds": [], "ticketIds": []},
-            "attachments": [], "metadata": {"body": "x"}, "key": "a" * 26, "line": 2,
+            "attachments": [], "metadata": {"body": "x"}, "key": key_text(sha256(b"\0").digest()[:16]), "line": 2,
             "wanted": {"owner": "ann@example.com", "contacts": [{"by": "phone", "value": ["+1"]}], "companies": [{"by": "contact"}]},
         }
     ]  # fmt: skip

@@ -89,7 +89,7 @@ def test_every_row_fits_its_seals_whatever_was_done_to_it(path: Path) -> None:
         stage_all(opened, make_linked(list("abdefg"), bodies=["new"] * 6, parked=[None] * 5 + ["no contact"]))
         run = journal.begin_run(opened, "again", 2)
         [batch] = staging.parked(opened, 0, 10)
-        staging.unpark(opened, run, [(n, "planned", "7|8,9|||", "2,0,0,0", None) for n, _ in batch])
+        staging.unpark(opened, run, [(n, "planned", "7|8,9|||", "2,0,0,0", None, None) for n, *_ in batch])
         [lost] = journal.due(opened, "unknown", after=0, rows=10)
         journal.settle_rows(opened, run, [Outcome(lost.engagement.key, "unresolved", "", "no one knows")])
         assert journal.retry_unresolved(opened) == 1
@@ -164,7 +164,7 @@ def test_a_damaged_segment_is_noticed_when_it_is_read(path: Path) -> None:
 
 def test_another_format_is_refused_by_its_name(path: Path) -> None:
     alter(path, "UPDATE meta SET value = '1' WHERE name = 'format'")
-    with pytest.raises(ConfigError, match="has format 1; this version of etl writes format 2"):
+    with pytest.raises(ConfigError, match="has format 1; this version of etl writes format 3"):
         begin(path)
 
 
@@ -319,8 +319,8 @@ def test_a_parked_row_of_a_checkpoint_that_was_not_believed_is_looked_for_when_i
     begin(path, reconcile=True, wire="v1")
     with closing(open_checkpoint(path, **MINE)) as opened:
         run = journal.begin_run(opened, "later", 1)
-        [[(number, _)]] = staging.parked(opened, 0, 10)
-        staging.unpark(opened, run, [(number, "planned", "|7|||", "1,0,0,0", None)])
+        [[(number, *_)]] = staging.parked(opened, 0, 10)
+        staging.unpark(opened, run, [(number, "planned", "|7|||", "1,0,0,0", None, None)])
         assert [row.wire for row in journal.due(opened, "unknown", after=0, rows=10)] == [
             "objects",
             "objects",

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from etl.checkpoint import counts, journal, segments, staging
+from etl.checkpoint.folding import fold
 from etl.checkpoint.store import Checkpoint
 from etl.flow import Outcome, Problem, Reject, key_text
 from etl.report.files import write_run_files
@@ -130,7 +131,7 @@ def test_a_parked_row_waits_with_its_words_and_is_planned_once_its_contact_is_th
     later = stage_all(checkpoint, make_linked(["c"]))
     run = journal.begin_run(checkpoint, "r", later)
     [batch] = staging.parked(checkpoint, later, 10)
-    staging.unpark(checkpoint, run, [(number, "planned", "|7|||", "1,0,0,0", None) for number, _ in batch])
+    staging.unpark(checkpoint, run, [(number, "planned", "|7|||", "1,0,0,0", None, None) for number, *_ in batch])
 
     due = journal.due(checkpoint, "planned", after=0, rows=10)
     assert [row.engagement.links.contacts for row in due] == [("1",), ("7",), ("1",)]
@@ -143,7 +144,8 @@ def test_a_unique_column_names_the_row_that_has_the_value_already(checkpoint: Ch
     input_ = staging.add_input(checkpoint, plan, "in.csv", ["Id", "Body"])
     linked = make_linked(["a", "b", "a"], bodies=["same", "same", "same"])
 
-    staging.stage(checkpoint, input_, linked, read=3, rejects=[], skipped={}, unique=["Body"])
+    folded = fold(linked, pack=False)
+    staging.stage(checkpoint, input_, folded, read=3, rejects=[], skipped={}, unique=["Body"])
     staging.judge_repeats(checkpoint, plan)
 
     [reject] = counts.rejects(checkpoint, input_)
@@ -176,9 +178,9 @@ def test_a_row_of_an_earlier_night_that_is_rejected_now_is_listed_too(checkpoint
     stage_all(checkpoint, make_linked(["a"], parked=["no contact"]), path="monday.csv")
     later = stage_all(checkpoint, make_linked(["b"]), path="tuesday.csv")
     run = journal.begin_run(checkpoint, "r", later)
-    [[(number, _)]] = staging.parked(checkpoint, later, 10)
+    [[(number, *_)]] = staging.parked(checkpoint, later, 10)
 
-    staging.unpark(checkpoint, run, [(number, "rejected", "||||", "0,0,0,0", "several contacts")])
+    staging.unpark(checkpoint, run, [(number, "rejected", "||||", "0,0,0,0", "several contacts", None)])
     written = write_run_files(checkpoint, later, tmp_path / "run", run)
 
     assert balanced(checkpoint, later, run).carried == {"rows": 1, "rejected": 1}

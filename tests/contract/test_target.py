@@ -15,11 +15,14 @@ import httpx
 import orjson
 import pytest
 
+from etl.compare import Difference, differences
 from etl.engagement import DISPOSITIONS, TYPES
 from etl.flow import Engagement, Links, key_text
 from etl.hubspot import connect
-from etl.hubspot.target import Target
+from etl.hubspot.names import ASSOCIATIONS_V1
+from etl.hubspot.target import Held, Listing, Target
 
+BEARER = {"Authorization": "Bearer sandbox"}
 TIME_MS = 1_763_759_106_000
 SEED = {
     "contacts.csv": """id,email,phone,mobilephone,firstname,lastname,company_id
@@ -409,3 +412,133 @@ def test_look_ups_come_through_a_bad_line(ask: Ask, sandbox: Sandbox, fault: str
             sandbox.break_()
 
     assert ask(look_up) == {"ann.abel@example.com": ["101"]}
+
+
+def stored(ask: Ask, *rows: Engagement) -> list[str]:
+    """The ids of these rows, created one by one."""
+
+    async def create(target: Target) -> list[str]:
+        ids = []
+        for row in rows:
+            sent = await target.create([row])
+            ids += [outcome.remote_id for outcome in sent.outcomes]
+        return ids
+
+    ids = ask(create)
+    assert all(ids)
+    return list(ids)
+
+
+async def listed(target: Target, listing: Listing) -> list[Held]:
+    """All pages of a listing."""
+    held, after = [], ""
+    while True:
+        page = await target.page(listing, after)
+        held += page.held
+        if not (after := page.after):
+            return held
+
+
+@pytest.mark.parametrize("type_", TYPES)
+def test_what_was_created_is_read_back_without_a_difference(ask: Ask, type_: str):
+    row = engagement(type_)
+    (remote_id,) = stored(ask, row)
+
+    async def differing(target: Target) -> list[Difference]:
+        held = await target.read(type_, [remote_id])
+        return differences(row, held[remote_id], {target.wire})
+
+    assert ask(differing) == []
+
+
+def test_by_either_wire_the_same_engagement_is_held(ask: Ask, sandbox: Sandbox):
+    rows = [engagement(type_) for type_ in TYPES]
+    ids = stored(ask, *rows)
+
+    async def both(_: Target) -> list[tuple[Held, Held]]:
+        pairs = []
+        one, other = connect(sandbox.url, "objects", None), connect(sandbox.url, "v1", None)
+        try:
+            for row, remote_id in zip(rows, ids, strict=True):
+                pairs.append(
+                    ((await one.read(row.type, [remote_id]))[remote_id], (await other.read("", [remote_id]))[remote_id])
+                )
+        finally:
+            await one.close()
+            await other.close()
+        return pairs
+
+    for objects, v1 in ask(both):
+        assert objects._replace(payload={}, key="") == v1._replace(payload={}, key="")
+        assert objects.payload["associations"] == {
+            name: v1.payload["associations"][name] for name in ASSOCIATIONS_V1.values()
+        }
+        shown = {name: value for name, value in objects.payload["metadata"].items() if value is not False}
+        assert shown == {name: value for name, value in v1.payload["metadata"].items() if value is not False}
+
+
+def test_what_is_not_there_is_absent(ask: Ask, sandbox: Sandbox):
+    kept, gone = stored(ask, engagement("NOTE"), engagement("NOTE"))
+    sandbox.client.delete(f"/engagements/v1/engagements/{gone}", headers=BEARER).raise_for_status()
+    assert ask(lambda target: target.read("NOTE", [kept, gone, "999999999999"])).keys() == {kept}
+
+
+def test_more_ids_than_a_request_takes_are_read(ask: Ask):
+    ids = stored(ask, *(engagement("NOTE") for _ in range(3)))
+    wanted = [*(str(i) for i in range(1, 120)), *ids]
+    assert ask(lambda target: target.read("NOTE", wanted)).keys() == set(ids)
+
+
+def test_a_list_shows_everything_once_with_its_links(ask: Ask, sandbox: Sandbox):
+    stored(ask, *(engagement(type_) for type_ in TYPES))
+    held = ask(lambda target: listed(target, Listing()))
+    audit = sandbox.audit()
+    assert sorted(h.remote_id for h in held) == sorted(i for i, e in audit.items() if not e.get("archived"))
+    for one in held:
+        assert one.payload["associations"]["contactIds"] == audit[one.remote_id]["associations"]["contactIds"]
+
+
+def test_a_list_of_one_type_shows_no_other(ask: Ask):
+    (remote_id,) = stored(ask, engagement("MEETING"))
+    held = ask(lambda target: listed(target, Listing(types=("MEETING",))))
+    assert {h.type for h in held} == {"MEETING"}
+    assert remote_id in {h.remote_id for h in held}
+
+
+def test_a_contacts_list_shows_what_is_linked_to_it(ask: Ask):
+    mine, other = stored(ask, engagement(links=Links(contacts=("104",))), engagement(links=Links(contacts=("105",))))
+    ids = {h.remote_id for h in ask(lambda target: listed(target, Listing(contact="104")))}
+    assert mine in ids
+    assert other not in ids
+
+
+def test_a_list_since_a_moment_shows_what_changed_since(ask: Ask, sandbox: Sandbox):
+    before, later = stored(ask, engagement("NOTE"), engagement("NOTE"))
+    time.sleep(0.05)
+    changed = {"metadata": {"body": "changed"}}
+    sandbox.client.patch(f"/engagements/v1/engagements/{later}", json=changed, headers=BEARER).raise_for_status()
+    since_ms = ask(lambda target: target.read("NOTE", [later]))[later].updated_ms
+    time.sleep(0.5)  # the index is late
+    ids = [h.remote_id for h in ask(lambda target: listed(target, Listing(since_ms=since_ms)))]
+    assert later in ids
+    assert before not in ids
+    assert len(ids) == len(set(ids))
+
+
+def test_a_list_of_keys_shows_every_key_that_this_wire_wrote(ask: Ask):
+    rows = [engagement(type_) for type_ in TYPES]
+    ids = stored(ask, *rows)
+    time.sleep(0.5)  # the index is late
+    found = {h.remote_id: h.key for h in ask(lambda target: listed(target, Listing(keys_only=True)))}
+    assert {i: found[i] for i in ids} == dict(zip(ids, (row.key for row in rows), strict=True))
+
+
+def test_ids_are_told_in_words(ask: Ask):
+    assert ask(lambda target: target.words("contacts", ["101", "102", "999"])) == {
+        "101": {"email": "ann.abel@example.com", "phone": "(555) 555-0100"},
+        "102": {"email": "bob.baker@example.com", "phone": "+1 555 555 0101"},
+    }
+    assert ask(lambda target: target.words("companies", ["201"])) == {
+        "201": {"domain": "alder.example", "name": "Alder Freight"}
+    }
+    assert ask(lambda target: target.words("owners", []))["402"] == {"email": "gone@example.com"}

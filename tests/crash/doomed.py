@@ -5,7 +5,7 @@
 dies by SIGKILL when it passes that place (see points.py) for the second time, after writing its name to DOOM_LOG.
 Everything is woven in from here, by replacing functions before the command line is called: nothing of it is in etl/.
 
-NO_SETTLE=1 and RETRY=1 make the two loaders that must be caught: one that reads back at once and believes the first
+BLIND=1 makes one that sends changes without reading first. NO_SETTLE=1 and RETRY=1 make the two loaders that must be caught: one that reads back at once and believes the first
 look, and one that sends again what had no answer. FAIL_COMMIT=N lets the Nth commit fail as a broken disk would.
 """
 
@@ -112,6 +112,10 @@ def cripple() -> None:
 
         _around(settle, "_wait", lambda _: at_once)
         _around(settle, "_stays", lambda _: settle._absent)
+    if os.environ.get("BLIND"):
+        from etl import change
+
+        _around(change, "judge", _unread)
     if os.environ.get("RETRY"):
         from etl.hubspot import door
 
@@ -121,6 +125,17 @@ def cripple() -> None:
 def _around(where: Any, name: str, weaver: Callable[[Any], Any]) -> None:
     """Replaces what a module or a class has under this name; it must be there."""
     setattr(where, name, weaver(getattr(where, name)))
+
+
+def _unread(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Sends every change, whatever the account holds."""
+
+    def judge(due: Any, held: Any, *more: Any, **named: Any) -> Any:
+        from etl.hubspot.target import Patch
+
+        return Patch(due.remote_id, due.before, due.after) if held else original(due, held, *more, **named)
+
+    return judge
 
 
 def _hasty(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -221,7 +236,8 @@ def _ask(original: Callable[..., Any]) -> Callable[..., Any]:
         finding = FINDING.get()
         if finding:
             DOOM.passing("find.half")
-        creates = method == "POST" and path.endswith(("/batch/create", "/engagements/v1/engagements"))
+        writes = ("/batch/create", "/batch/update", "/batch/archive", "/engagements/v1/engagements")
+        creates = (method == "POST" and path.endswith(writes)) or method in {"PATCH", "PUT", "DELETE"}
         if creates:
             DOOM.passing("create.before")
         token = CREATING.set(creates)
@@ -240,7 +256,7 @@ def _ask(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _write(original: Callable[..., Any]) -> Callable[..., Any]:
     async def write(stream: Any, buffer: bytes, *more: Any, **named: Any) -> None:
-        body_at = buffer.index(b"\r\n\r\n") + 4 if buffer.startswith(b"POST ") else 0
+        body_at = buffer.index(b"\r\n\r\n") + 4 if buffer.startswith((b"POST ", b"PATCH ")) else 0
         has_body = CREATING.get() and body_at < len(buffer)
         if has_body and DOOM.at("create.half_sent"):
             await original(stream, buffer[: (body_at + len(buffer)) // 2], *more, **named)

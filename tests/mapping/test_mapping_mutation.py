@@ -1,6 +1,7 @@
 """Broken mappings by the thousand: each loads or is refused with places inside the file, never anything else."""
 
 import json
+import os
 import re
 
 import pytest
@@ -11,12 +12,15 @@ from written import FIXTURES, LANGUAGE
 
 from etl.errors import MAPPING_CODES, MappingError
 from etl.mapping import check_header, columns_read, lint, parse, unsupported
+from etl.transform import compile_rules
+from etl.validate import compile_contract
 
 TEXTS = {name: (FIXTURES / f"{name}.yaml").read_text() for name in LANGUAGE}
 LOADED = {name: YAML(typ="safe", pure=True).load(text) for name, text in TEXTS.items()}
 WORDS = ("from", "cases", "each", "give", "first", "hash", "as", "map", "format", "lookup", "owner", "CALL", "any", "not",
          "expr", "by", "contact", "$", "$$x", "$item", "$Result", "{{ row['A'] }}", "{{ row", "(", "%Y", "iso", "", "none",
          "metadata", "type", "else", "when", "then", "match", "create", "NOTE", "datetime", "phone", "value", "-1")  # fmt: skip
+EXAMPLES = int(os.environ.get("EXAMPLES", "150"))
 LEAVES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.sampled_from(WORDS), st.text(max_size=8))
 NEW = st.recursive(
     LEAVES,
@@ -53,7 +57,7 @@ def broken(draw):
         if not paths:
             break
         path = draw(st.sampled_from(paths))
-        tree = changed(tree, path, draw(st.sampled_from((delete, rename, replace, wrap)))(draw))
+        tree = changed(tree, path, draw(st.sampled_from((delete, rename, replace, wrap, double)))(draw))
     return json.dumps(tree, indent=1, ensure_ascii=False)  # JSON is YAML, and quickly written
 
 
@@ -104,9 +108,31 @@ def loads_or_says_why(text, file):
     else:
         mistakes = None
         check_header(mapping, columns_read(mapping))
+        compiles(mapping)
         lint(mapping, ["A"])
         unsupported(mapping)
     assert mistakes is None or places_are_in(text, file, mistakes)
+
+
+def double(draw):
+    """A list's element twice; a map's value beside itself under another name (a key twice is the smudged file's part)."""
+    name = draw(st.sampled_from(WORDS))
+
+    def change(node, key):
+        if isinstance(node, dict):
+            return {**node, name: node[key]}
+        return [*node, node[key]]
+
+    return change
+
+
+def compiles(mapping):
+    """What a right mapping compiles to; only what the files of its tables hold can still be wrong."""
+    try:
+        compile_rules(mapping, dispositions={}, header=columns_read(mapping), now_ms=0)
+        compile_contract(mapping)
+    except MappingError as error:
+        assert all(mistake.code in ("unknown_name", "name_clash") for mistake in error.mistakes), error  # noqa: PT017 - it may do
 
 
 def places_are_in(text, file, mistakes):
@@ -123,13 +149,15 @@ def places_are_in(text, file, mistakes):
     return mistakes and positions == sorted(positions)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.large_base_example])
+@settings(
+    max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.large_base_example]
+)
 @given(text=broken())
 def test_a_broken_example_loads_or_is_refused_with_places_in_the_file(text):
     loads_or_says_why(text, FIXTURES / "broken.yaml")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(data=st.data(), name=st.sampled_from(LANGUAGE))
 def test_a_cut_or_smudged_file_loads_or_is_refused_with_places_in_the_file(data, name):
     text = TEXTS[name]
@@ -141,6 +169,18 @@ def test_a_cut_or_smudged_file_loads_or_is_refused_with_places_in_the_file(data,
     )
 
     loads_or_says_why(text[:start] + smudge + text[end:], FIXTURES / "smudged.yaml")
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(data=st.data(), name=st.sampled_from(LANGUAGE))
+def test_lines_said_twice_moved_or_indented_otherwise_load_or_are_refused(data, name):
+    lines = TEXTS[name].split("\n")
+    at = data.draw(st.integers(0, len(lines) - 1))
+    shift = data.draw(st.sampled_from(["", " ", "   ", "\t", "- "]))
+    line = data.draw(st.sampled_from([lines[at], shift + lines[at], lines[at].lstrip()]))
+    where = data.draw(st.integers(0, len(lines)))
+
+    loads_or_says_why("\n".join([*lines[:where], line, *lines[where:]]), FIXTURES / "smudged.yaml")
 
 
 @pytest.mark.parametrize("name", LANGUAGE)

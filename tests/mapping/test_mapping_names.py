@@ -95,10 +95,7 @@ def test_a_plain_mapping_has_no_warnings():
 @pytest.mark.parametrize(
     ("parts", "words"),
     [
-        ({"source": "¤{format: mbox}"}, "`format: mbox`"),
-        ({"group": "¤{by: $Id}"}, "`group`"),
         ({"attachments": "¤{files: $Files}"}, "`files`"),
-        ({"associations": "{contacts: ¤{by: email, value: $A, not_found: create, create: {email: $A}}}"}, "create"),
     ],
 )
 def test_parts_that_this_version_does_not_run_are_named(parts, words):

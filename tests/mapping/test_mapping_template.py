@@ -1,9 +1,11 @@
 """Templates in their cage: what they may read, and what they may not do."""
 
+import time
+
 import jinja2
 import pytest
 
-from etl.mapping.template import compile_expression, compile_template, expression_names, template_names
+from etl.mapping.template import compile_expression, compile_template, expression_names, render, template_names
 
 
 def test_the_names_that_a_template_reads_come_in_order_of_first_use():
@@ -44,3 +46,50 @@ def test_an_expression_gives_its_value_and_never_hides_an_unknown_name():
     assert compile_expression("row['a']|int > 3")(row={"a": "4"}) is True
     with pytest.raises(jinja2.UndefinedError):
         bool(compile_expression("row['b']")(row={"a": "4"}))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{% for a in row['a'] %}{% for b in row['a'] %}x{% endfor %}{% endfor %}", "{% for a in row['a'] recursive %}{{ loop(a) }}{% endfor %}",
+     "{% filter upper %}x{% endfilter %}", "{% set x %}y{% endset %}", "{{ ['a']|map('upper') }}", "{{ 'ab'|random }}",
+     "{{ 'a'|xmlattr }}", "{{ cycler('a') }}", "{{ lipsum() }}", "{{ namespace(a=1) }}", "{{ dict() }}"],
+)  # fmt: skip
+def test_what_could_run_for_ever_or_reach_out_has_no_place_in_a_template(text):
+    with pytest.raises(ValueError, match=r"\w"):
+        template_names(text)
+
+
+DOUBLING = "{% set a = 'xxxxxxxx' %}" + "{% set a = a OP a %}" * 60 + "{{ a|length }}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [DOUBLING.replace("OP", "~"), DOUBLING.replace("OP", "+"), "{{ row['long']|replace('', row['long']) }}",
+     "{{ row['long']|join(row['long']) }}", "{{ row['long'].replace('', row['long']) }}", "{{ row['long'].join(row['long']) }}",
+     "{{ '\"'" + "|tojson" * 60 + " }}", "{% for c in row['long'] %}{{ row['long'] }}{% endfor %}",
+     "{% for c in row['long'] %}{% endfor %}", "{{ [row['long'], row['long']]|join(row['long'] ~ row['long']) ~ row['long'] }}",
+     "{{ row['long'] ~ row['long'] ~ row['long'] ~ row['long'] ~ row['long'] }}"],
+)  # fmt: skip
+def test_a_template_that_grows_is_stopped_soon(text):
+    begun = time.monotonic()
+    template_names(text)
+    with pytest.raises(jinja2.TemplateError):
+        render(compile_template(text), {"long": "<" * (1 << 20)})
+    assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("{{ row['a'] ~ 1 ~ 'c' }}", "x1c"), ("{{ row['a']|replace('x', 'yy') }}", "yy"), ("{{ ['a', 'b']|join(', ') }}", "a, b"),
+     ("{{ 'a' + 'b' }}{{ 1 + 2 }}", "ab3"), ("{% for c in 'abc' %}{{ c|upper }}{% endfor %}", "ABC"),
+     ("{% set a = row['a'] %}{{ a ~ a }}", "xx"), ("{{ row['a']|default('-')|title }}", "X")],
+)  # fmt: skip
+def test_what_is_measured_still_works(text, expected):
+    assert render(compile_template(text), {"a": "x"}) == expected
+
+
+def test_an_expression_is_bounded_too():
+    with pytest.raises(jinja2.TemplateError):
+        compile_expression("(row['a']|replace('', row['a']))|length > 3")(row={"a": "x" * 100_000})
+    with pytest.raises(ValueError, match=r"behind|expected"):
+        expression_names("row['a'] row['b']")

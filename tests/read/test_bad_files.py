@@ -107,9 +107,9 @@ def test_other_formats_are_told_from_text(file: Path) -> None:
         assert (error.exit_code, error.code) == (65, "not_text")
         assert kind in error.message
 
-    with pytest.raises(ConfigError, match="this version reads csv") as caught:
+    with pytest.raises(ContentError, match="no workbook") as caught:
         next(read(file, Source(format="excel")))
-    assert caught.value.exit_code == 78
+    assert (caught.value.exit_code, caught.value.code) == (65, "bad_workbook")
 
 
 # -- compressed -----------------------------------------------------------------------------------------------------

@@ -149,9 +149,9 @@ def test_a_task_export_becomes_all_five_types() -> None:
 def test_a_mailbox_becomes_emails() -> None:
     mapping, header = load(FIXTURES / "mailbox-history.yaml"), HEADERS["mailbox-history"]
     rows = [
-        {"message_id": "<1>", "date": "2021-02-22T17:25:11Z", "from_name": "Lee, Ann", "from_email": "ann@example.com", "to": ["Bob <bob@example.org>", "c@example.org"], "html": "<p>x</p>"},
-        {"message_id": "<2>", "date": "2021-02-22T17:25:11Z", "from_email": "bob@example.org", "to": ["ann@example.com"], "subject": "Out of office"},
-        {"message_id": "<3>", "date": "2021-02-22T17:25:11Z", "from_email": "bob@example.org", "to": ["ann@example.com"], "text": "hi"},
+        {"message_id": "<1>", "date": "2021-02-22T17:25:11Z", "from_name": "Lee, Ann", "from_email": "ann@example.com", "to": "Bob <bob@example.org>\nc@example.org", "html": "<p>x</p>"},
+        {"message_id": "<2>", "date": "2021-02-22T17:25:11Z", "from_email": "bob@example.org", "to": "ann@example.com", "subject": "Out of office"},
+        {"message_id": "<3>", "date": "2021-02-22T17:25:11Z", "from_email": "bob@example.org", "to": "ann@example.com", "text": "hi"},
     ]  # fmt: skip
 
     rules = rules_of(mapping, header)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from etl.transform.phones import e164, phone_reader, plain_international, plain_nanp
+from etl.transform.phones import e164, phone_reader, plain_numbers
 from tests.transform.builders import mail, note, values
 
 DIGITS = st.text("0123456789", max_size=13)
@@ -20,20 +20,6 @@ NANP = st.builds(
     st.tuples(*[st.sampled_from(["", " ", "-", ".", "(", ") ", " ("])] * 3),
 )
 
-
-@given(
-    st.lists(st.one_of(DIGITS, SPELLED, NANP, st.text(max_size=12)), max_size=12),
-    st.sampled_from(["US", "CA", "GB", None]),
-)
-@example(["+", "1", "", "()", "+1", "12065550100", "+12065550100", "+1(206)555-0100", "1-206-555-0100", "(206"], "US")
-@settings(max_examples=400, deadline=None)
-def test_a_plain_number_is_what_the_library_says(texts: list[str], region: str | None) -> None:
-    plain, numbers = plain_nanp(pa.array(texts, pa.string()), region)
-
-    for text, fast, number in zip(texts, plain.tolist(), numbers.to_pylist(), strict=True):
-        assert number == (e164(text, region) if fast else None)
-
-
 PLUS = st.builds(
     lambda code, rest, gap: f"+{code}{gap}{rest}",
     st.one_of(st.sampled_from(sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)), st.integers(0, 999)),
@@ -42,21 +28,42 @@ PLUS = st.builds(
 )
 
 
-@given(st.one_of(PLUS, SPELLED), st.sampled_from(["US", "GB", "IT", None]))
+@given(
+    st.lists(st.one_of(DIGITS, SPELLED, NANP, PLUS, st.text(max_size=12)), max_size=12),
+    st.sampled_from(["US", "CA", "GB", "IT", "AG", None]),
+)
+@example(
+    [
+        "+",
+        "1",
+        "",
+        "()",
+        "+1",
+        "12065550100",
+        "+12065550100",
+        "x1234",
+        "+44 020 7946 0018",
+        "+1(206)555-0100",
+        "1-206-555-0100",
+        "(206",
+    ],
+    "US",
+)
 @settings(max_examples=1_000, deadline=None)
-def test_a_plain_international_number_is_what_the_library_says(text: str, region: str | None) -> None:
-    number = plain_international(text)
+def test_a_plain_number_is_what_the_library_says(texts: list[str], region: str | None) -> None:
+    plain, numbers = plain_numbers(pa.array(texts, pa.string()), region)
 
-    assert number is None or number == e164(text, region)
+    for text, fast, number in zip(texts, plain.tolist(), numbers.to_pylist(), strict=True):
+        assert number == (e164(text, region) if fast else None)
 
 
 def test_the_usual_spellings_take_the_fast_path() -> None:
     texts = ["(206) 555-0100", "206-555-0100", "+1 206 555 0100", "2065550100", "12065550100", "206.555.0100"]
 
-    plain, numbers = plain_nanp(pa.array(texts), "US")
+    plain, numbers = plain_numbers(pa.array([*texts, "+44 20 7946 0018", "x1234"]), "US")
 
     assert plain.all()
-    assert set(numbers.to_pylist()) == {"+12065550100"}
+    assert numbers.to_pylist() == ["+12065550100"] * 6 + ["+442079460018", None]
 
 
 @pytest.mark.parametrize("text", ["104", "anonymous", "*60", "555-0100", "s", "+", "٣"])
