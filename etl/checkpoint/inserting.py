@@ -65,6 +65,20 @@ def insert(
         _insert_seen(db, input_, folded, fates, {place: begin + i for i, place in enumerate(kept)}, first)
 
 
+def leave(db: sqlite3.Connection, input_: int, folded: Folded, places: Sequence[int], numbers: Sequence[int]) -> None:
+    """Notes in `seen` that these rows came again as they are; `numbers` are those of the rows that are held."""
+    at = np.array(places, np.int64)
+    records = np.concatenate([_rows_of(folded.hashes, at), _digits(folded.lines[at], _LINE_DIGITS)], axis=1)
+    width = KEY_BYTES + _LINE_DIGITS
+    db.execute(
+        f"""INSERT INTO seen (row, fate, input, hash, line)
+            SELECT j.value, 'leave', ?1, substr(?2, 1 + {width} * j.key, {KEY_BYTES}),
+                CAST(substr(?2, {1 + KEY_BYTES} + {width} * j.key, {_LINE_DIGITS}) AS INTEGER)
+            FROM json_each(?3) AS j""",
+        [input_, records.tobytes(), orjson.dumps(numbers).decode()],
+    )
+
+
 def _wants_payload(row: Known, fate: str, keep_changed: bool) -> bool:
     return fate == "take" or (fate == "leave" and keep_changed and not row.held)
 
@@ -78,8 +92,8 @@ def _insert_rows(
         return column[places] if isinstance(column, np.ndarray) else column.take(pa.array(places))
 
     fields = [
-        _Field("key", chosen_rows(folded.keys, places)),
-        _Field("hash", chosen_rows(folded.hashes, places)),
+        _Field("key", _rows_of(folded.keys, places)),
+        _Field("hash", _rows_of(folded.hashes, places)),
         _Field("line", _digits(chosen(folded.lines), _LINE_DIGITS), "CAST({} AS INTEGER)"),
         _Field("time_ms", _digits(chosen(folded.times_ms), _TIME_DIGITS), "CAST({} AS INTEGER)"),
         _Field("base", _digits(chosen(folded.bases), _SEAL_DIGITS), "CAST({} AS INTEGER)"),
@@ -149,7 +163,7 @@ def _insert_seen(
         )  # fmt: skip
 
 
-def chosen_rows(blob: bytes, places: NDArray[np.int64] | None) -> NDArray[np.uint8]:
+def _rows_of(blob: bytes, places: NDArray[np.int64] | None) -> NDArray[np.uint8]:
     """Some of the 16-byte records of a blob, or all."""
     rows = np.frombuffer(blob, np.uint8).reshape(-1, KEY_BYTES)
     return rows if places is None else rows[places]

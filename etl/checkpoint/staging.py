@@ -206,12 +206,14 @@ def _stage_known(
 
     plan = db.execute("SELECT plan FROM input WHERE id = ?", [input_]).fetchone()[0]
     firsts, others = repeats.firsts_and_repeats(folded, left_out)
-    judged = repeats.judge(found := repeats.known(db, plan, folded, firsts))
-    held = {row.place for row in found}
-    fresh = [place for place in firsts if place not in held]
+    same, numbers = repeats.unchanged(db, plan, folded, firsts)
+    inserting.leave(db, input_, folded, same, numbers)
+    left = sorted(set(firsts).difference(same))
+    judged = repeats.judge(found := repeats.known(db, plan, folded, left))
+    fresh = sorted(set(left).difference(row.place for row in found))
     inserting.insert(db, input_, folded, fresh, judged.fates, keep_changed=keep_changed)
     last = repeats.judge(repeats.known(db, plan, folded, others))
-    counts = [judged.already + last.already, judged.changed + last.changed, plan]
+    counts = [len(same) + judged.already + last.already, judged.changed + last.changed, plan]
     db.execute("UPDATE plan SET already = already + ?, changed = changed + ? WHERE id = ?", counts)
     return judged.refused | last.refused
 

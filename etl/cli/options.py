@@ -46,11 +46,12 @@ def split(given: dict[str, Any]) -> tuple[AccountOptions, SendOptions]:
 
 def means_of(files: tuple[Path, ...], *, workers: int | None, low_memory: bool) -> Means:
     """What half one of these files gets; helpers that it gets are begun, while this process goes on with its imports."""
-    from etl.workers import means_for, warm_up
+    from etl.workers import keep_memory, means_for, warm_up
 
+    keep_memory()
     found = means_for(sum(map(_size, files)), workers=workers, low_memory=low_memory)
     if found.workers > 1:
-        warm_up("etl.half_one")
+        warm_up("etl.warm")
     return found
 
 
