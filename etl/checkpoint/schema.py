@@ -88,9 +88,6 @@ CREATE TABLE operation (at TEXT NOT NULL, what TEXT NOT NULL, rows INTEGER NOT N
 CREATE TABLE newcomer (
   name TEXT NOT NULL UNIQUE, properties TEXT NOT NULL, state TEXT NOT NULL, sent_at REAL, remote_id TEXT, reason TEXT);
 
--- files that rows attach and the account has; sha256: hex, of the content
-CREATE TABLE upload (sha256 TEXT PRIMARY KEY, remote_id TEXT NOT NULL) WITHOUT ROWID;
-
 -- what look-ups answered; ids: JSON list. Asked again by each new plan
 CREATE TABLE directory (
   kind TEXT NOT NULL, by TEXT NOT NULL, value TEXT NOT NULL, ids TEXT NOT NULL, PRIMARY KEY (kind, by, value)) WITHOUT ROWID;

@@ -135,6 +135,9 @@ def _write_rejects(
 def _reject_row(width: int, reject: Reject) -> list[str | int]:
     cells = [cell or "" for cell in reject.cells] or [""] * width
     problems = reject.problems
+    if len(problems) == 1:  # nearly always
+        [only] = problems
+        return [*cells, reject.line, *only[:4], only.hint or ROW_CODES[only.code][1], reject.key, reject.raw]
     joined = [
         "; ".join(dict.fromkeys(part for part in parts if part))
         for parts in zip(*(p[:4] for p in problems), strict=True)

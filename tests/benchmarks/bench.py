@@ -99,7 +99,7 @@ def _run(command: list[str], work: Path) -> Cost:
             family = _family(process.pid)
             cpu_s |= {pid: used for pid in family if (used := _cpu_s(pid))}
             peak_kib = max(peak_kib, sum(map(_pss_kib, family)))
-            time.sleep(0.1)
+            time.sleep(0.3)  # looking at memory takes some of the machine
         wall_s = time.perf_counter() - start
         if process.returncode not in (0, 3):
             errors.seek(0)
