@@ -15,7 +15,7 @@ from etl.associate import LookUp, associate, in_words
 from etl.flow import Chunk, Linked, Reject
 from etl.group import end_of_group, whole_groups
 from etl.mapping.model import Mapping as MappingFile
-from etl.read import header, read, text_bytes
+from etl.read import Unread, at_hand, header, read, text_bytes, unread
 from etl.transform import Rules, compile_rules, fallen, group_names, owner_policy, skip, transform, without
 from etl.validate import compile_contract, validate
 from etl.workers import CHUNK_BYTES, ONE_CORE, Means, in_order
@@ -62,7 +62,7 @@ def finished(
         columns = header(file, mapping.source)
         make = partial(_worker, mapping, dispositions, columns, int(time() * 1000), finish, look_up is not None)
         rules = _rules(mapping, dispositions, columns, 0) if mapping.group else None
-        chunks = _chunks(file, mapping, rules, means.chunk_bytes)
+        chunks = _unread(file, mapping, rules, means.chunk_bytes)
         yield from in_order(make, chunks, means.workers, look_up)
     else:
         for half in half_one(file, mapping, dispositions, look_up, limit=limit, chunk_bytes=means.chunk_bytes):
@@ -112,6 +112,13 @@ def _chunks(file: Path, mapping: MappingFile, rules: Rules | None, chunk_bytes: 
     return whole_groups(chunks, partial(group_names, grouping=rules.group), -(-text_bytes(file) // chunk_bytes))
 
 
+def _unread(file: Path, mapping: MappingFile, rules: Rules | None, chunk_bytes: int) -> Iterator[Unread]:
+    """The same chunks for others to read; whole groups are read here."""
+    if rules is None:
+        return unread(file, mapping.source, chunk_bytes=chunk_bytes)
+    return map(at_hand, _chunks(file, mapping, rules, chunk_bytes))
+
+
 def _rules(mapping: MappingFile, dispositions: Mapping[str, str], columns: Sequence[str], now_ms: int) -> Rules:
     return compile_rules(mapping, dispositions=dispositions, header=columns, now_ms=now_ms)
 
@@ -155,10 +162,10 @@ def _worker(
     finish: Callable[[Linked], T],
     with_account: bool,
     ask: LookUp,
-) -> Callable[[Chunk], Finished[T]]:
+) -> Callable[[Unread], Finished[T]]:
     """What a worker process does with each chunk."""
     _, stages = _stages(mapping, dispositions, columns, now_ms, ask if with_account else None)
-    return lambda chunk: _finished(stages(chunk), finish)
+    return lambda chunk: _finished(stages(chunk()), finish)
 
 
 def _finished(half: Half, finish: Callable[[Linked], T]) -> Finished[T]:

@@ -79,20 +79,20 @@ def plan(
     number = staging.begin_plan(checkpoint, whole, mapping.digest)
     look_up = directory.remembered(checkpoint, ask)
     unique = _unique(mapping)
-    folded = partial(
-        fold, pack=staging.is_empty(checkpoint) and not unique
-    )  # where no row can be known: as it is stored
+    pack = staging.is_empty(checkpoint) and not unique  # no row can be known: folded as it is stored
+    folded = partial(fold, pack=pack)
     left = limit
-    for file, seal in zip(files, seals, strict=True):
-        input_ = staging.add_input(checkpoint, number, str(file), header(file, mapping.source))
-        for half in finished(file, mapping, dispositions, look_up, folded, limit=left, means=means):
-            staging.stage(checkpoint, input_, half.made, read=half.read, rejects=half.rejects,
-                          skipped=half.skipped, merged=half.merged, unique=unique, keep_changed=keep_changed)  # fmt: skip
-            left = None if left is None else left - half.rows
-            on_rows(half.read)
-        if not unchanged(seal):
-            raise ContentError(f"{file} changed while it was read.", hint="Run again when nobody writes to it.")
-    staging.judge_repeats(checkpoint, number)
+    with checkpoint.hurried():  # a plan that is not finished is made again
+        for file, seal in zip(files, seals, strict=True):
+            input_ = staging.add_input(checkpoint, number, str(file), header(file, mapping.source))
+            for half in finished(file, mapping, dispositions, look_up, folded, limit=left, means=means):
+                staging.stage(checkpoint, input_, half.made, read=half.read, rejects=half.rejects,
+                              skipped=half.skipped, merged=half.merged, unique=unique, keep_changed=keep_changed)  # fmt: skip
+                left = None if left is None else left - half.rows
+                on_rows(half.read)
+            if not unchanged(seal):
+                raise ContentError(f"{file} changed while it was read.", hint="Run again when nobody writes to it.")
+        staging.judge_repeats(checkpoint, number)
     _check_rejects(checkpoint, number, max_rejects)
     staging.finish_plan(checkpoint, number, again=again, vanished=keep_changed and limit is None)
     return number

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from etl.columns.arrays import Rows, as_mask, flat, lost
+from etl.columns.numbers import all_digits
 from etl.flow import RemoteId, Wanted
 
 #: (contacts, companies, deals, tickets or owners; by; values) -> the ids of each value that has any. It may be asked
@@ -18,7 +19,7 @@ from etl.flow import RemoteId, Wanted
 LookUp: TypeAlias = Callable[[str, str, Collection[str]], Mapping[str, list[RemoteId]]]
 Tables: TypeAlias = Mapping[str, Mapping[str, str]]
 
-_ID = "^0*[1-9][0-9]{0,19}$"
+_ID_DIGITS = 20
 
 
 class Pairs(NamedTuple):
@@ -71,8 +72,11 @@ def ids_in_table(pairs: Pairs, table: Mapping[str, str]) -> tuple[Answer, NDArra
 
 def digits(texts: Any) -> Any:
     """Ids as JSON takes them, without leading zeros; null for what is no id."""
-    ids = pc.if_else(pc.match_substring_regex(texts, _ID), texts, pa.scalar(None, pa.string()))
-    return pc.utf8_ltrim(ids, "0") if pc.any(pc.starts_with(ids, "0")).as_py() else ids
+    none = pa.scalar(None, pa.string())
+    if not pc.any(pc.starts_with(texts, "0")).as_py():
+        return pc.if_else(all_digits(texts, _ID_DIGITS), texts, none)
+    stripped = pc.utf8_ltrim(texts, "0")
+    return pc.if_else(pc.and_(pc.ascii_is_decimal(texts), all_digits(stripped, _ID_DIGITS)), stripped, none)
 
 
 def ids_of_account(pairs: Pairs, kind: str, by: str, look_up: LookUp) -> Answer:

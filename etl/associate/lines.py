@@ -38,11 +38,10 @@ def payload_lines(linked: Linked, *, beside: bool = True, end: str = "") -> pa.S
     return joined(*pieces, "}" + end)
 
 
-def payload_text(linked: Linked) -> bytes:
+def payload_text(linked: Linked) -> pa.Buffer:
     """The payloads of a chunk as JSON lines, in UTF-8."""
-    lines = payload_lines(linked, end="\n")
-    _, data = text_bytes(lines)
-    return data.tobytes()
+    _, data = text_bytes(payload_lines(linked, end="\n"))
+    return pa.py_buffer(data)
 
 
 def _beside(linked: Linked) -> Any:

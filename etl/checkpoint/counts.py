@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -60,7 +60,8 @@ def tally(checkpoint: Checkpoint, plan: int, run: int | None) -> Tally:
     t.skipped = sum(t.skipped_by.values())
     t.merged = checkpoint.one("SELECT coalesce(sum(merged), 0) FROM input WHERE plan = ?", plan)
     later = f"""SELECT coalesce(code, 'refused'), count(*) FROM row WHERE state = 'rejected' AND input IN {inputs} GROUP BY 1"""
-    t.rejected_by = dict(Counter(rejected_by_half_one(checkpoint, plan)) + Counter(dict(checkpoint.rows(later, plan))))
+    refused = Counter(dict(checkpoint.rows(later, plan))) if t.rejected else Counter[str]()
+    t.rejected_by = dict(Counter(rejected_by_half_one(checkpoint, plan)) + refused)
     t.rejected = sum(t.rejected_by.values())
     if run is None:
         planned = {(type_, shape): n for (state, _, type_, shape), n in rows.items() if state == "planned"}
@@ -111,10 +112,14 @@ def inputs(checkpoint: Checkpoint, plan: int) -> list[tuple[int, str, list[str]]
     return [(number, path, json.loads(header)) for number, path, header in found]
 
 
-def rejects(checkpoint: Checkpoint, input_: int) -> Iterator[Reject]:
-    """Everything rejected of one input, by half one in the order of the file, then by the account."""
+def rejects(checkpoint: Checkpoint, input_: int, held: Container[str] = ("rejected",)) -> Iterator[Reject]:
+    """Everything rejected of one input, by half one in the order of the file, then by the account.
+
+    `held` is what `states_held` gives: where no row was rejected after planning, none is looked for.
+    """
     yield from _rejected_before(checkpoint, input_)
-    yield from rejected_since(checkpoint, input_, 0)
+    if "rejected" in held:
+        yield from rejected_since(checkpoint, input_, 0)
 
 
 def carried_inputs(checkpoint: Checkpoint, plan: int, run: int) -> list[tuple[int, str, list[str]]]:
@@ -137,13 +142,18 @@ def rejected_since(checkpoint: Checkpoint, input_: int, run: int) -> Iterator[Re
         yield Reject(line, (Problem(code, "", "", reason or ""),), read_cells(blob, pos), key=key_text(key))
 
 
-def open_rows(checkpoint: Checkpoint, states: tuple[str, ...]) -> Iterator[Open]:
+def open_rows(checkpoint: Checkpoint, states: Sequence[str]) -> Iterator[Open]:
     """The rows in one of these states, of all inputs."""
     marks = ", ".join("?" * len(states))
     sql = f"""SELECT input.path, row.line, row.key, row.type, row.time_ms, row.state, coalesce(row.reason, '')
         FROM row JOIN input ON input.id = row.input WHERE row.state IN ({marks}) ORDER BY row.id"""
     for path, line, key, *rest in checkpoint.db.execute(sql, states):
         yield Open(path, line, key_text(key), *rest)
+
+
+def states_held(checkpoint: Checkpoint) -> set[str]:
+    """The states that any row is in: one look at all rows instead of one for each."""
+    return {state for (state,) in checkpoint.rows("SELECT DISTINCT state FROM row")}
 
 
 def states(checkpoint: Checkpoint) -> dict[str, int]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from etl.flow import Linked
 
-SEGMENT_ROWS = 2_000
+SEGMENT_ROWS = 4_000
 #: The column of a chunk's table that holds the payloads.
 PAYLOAD = "payload"
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="zstd")

@@ -50,6 +50,16 @@ class Checkpoint:
                 raise
 
     @contextmanager
+    def hurried(self) -> Iterator[None]:
+        """Commits within survive the death of this process, but perhaps not a power cut: for work that is done again then."""
+        with storage_errors(self.path):
+            self.db.execute("PRAGMA synchronous=NORMAL")
+            try:
+                yield
+            finally:
+                self.db.execute("PRAGMA synchronous=FULL")  # the next commit makes those before it durable, too
+
+    @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """The connection, for reads that belong together; no commit comes between."""
         with self._turn, storage_errors(self.path):

@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 
 #: One text, made of bytes: `pa.array` would import pandas, which a look at a mapping has no need of.
 _SOME_TEXT = pa.StringArray.from_buffers(1, pa.py_buffer(bytes(8)), pa.py_buffer(b""))
+#: Frequent, and for these there is a kernel that takes a ninth of the time.
+_DIGITS_ONLY = (r"^\d+$", "^[0-9]+$")
 #: What to do about a pattern that other engines take.
 RE2_HINT = "look-around and back-references do not exist in RE2, which never hangs"
 
@@ -27,6 +29,8 @@ class Pattern(NamedTuple):
 
     def begins(self, values: Any) -> Any:
         """Whether each text begins with a match."""
+        if self.text in _DIGITS_ONLY:
+            return pc.ascii_is_decimal(values)
         return pc.match_substring_regex(values, rf"\A(?:{self.text})")
 
     def first_group(self, values: Any) -> Any:

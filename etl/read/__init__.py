@@ -8,6 +8,7 @@ them. `inputs` says which inputs folders, globs and archives stand for.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
@@ -18,12 +19,28 @@ from etl.read.files import Fingerprint, fingerprint, opened, text_bytes, unchang
 from etl.read.inputs import inputs
 from etl.read.limits import DEFAULT, Limits
 
-__all__ = ["Fingerprint", "Limits", "fingerprint", "header", "inputs", "read", "text_bytes", "unchanged"]
+__all__ = [
+    "Fingerprint",
+    "Limits",
+    "Unread",
+    "at_hand",
+    "fingerprint",
+    "header",
+    "inputs",
+    "read",
+    "text_bytes",
+    "unchanged",
+    "unread",
+]
 
 
 _HEAD_BYTES = 1 << 16
 #: Stands in the header of a reject file, between the columns of the rows and why they were rejected.
 _REJECT_FILE = b",_etl_line,_etl_code,_etl_column,"
+
+
+#: A chunk that is given when it is called for.
+Unread = Callable[[], Chunk]
 
 
 class _Format(NamedTuple):
@@ -57,10 +74,33 @@ def read(path: Path, source: Source, *, chunk_bytes: int = 8 << 20, limits: Limi
     return _format(source).read(path, source, chunk_bytes, limits)
 
 
+def unread(path: Path, source: Source, *, chunk_bytes: int = 8 << 20, limits: Limits = DEFAULT) -> Iterator[Unread]:
+    """What `read` gives, each chunk as a function that gives it and is fit to travel (pickle).
+
+    Work on a chunk that needs no other chunk is left to the function, where the format allows: it can be called in
+    another process. Raises as `read`; so does the function.
+    """
+    source = _as_written(path, source)
+    if source.format == "csv":
+        from etl.read import delimited
+
+        return delimited.unread(path, source, chunk_bytes, limits)
+    return map(at_hand, _format(source).read(path, source, chunk_bytes, limits))
+
+
+def at_hand(chunk: Chunk) -> Unread:
+    """A chunk that was read, to be given again."""
+    return partial(_itself, chunk)
+
+
 def header(path: Path, source: Source, *, limits: Limits = DEFAULT) -> tuple[str, ...]:
     """The names of the columns that `read` gives, from the head of the file alone. Raises as `read`."""
     source = _as_written(path, source)
     return _format(source).header(path, source, limits)
+
+
+def _itself(chunk: Chunk) -> Chunk:
+    return chunk
 
 
 def _as_written(path: Path, source: Source) -> Source:

@@ -6,8 +6,9 @@ One way for files of any size: a stretch of rows is cut, checked and parsed befo
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -34,12 +35,17 @@ _HOPELESS = 1_000  # rows, none of them good, after which a file is given up
 
 def read(path: Path, source: Source, chunk_bytes: int, limits: Limits) -> Iterator[Chunk]:
     """The chunks of a delimited file; see `etl.read.read`."""
+    return (chunk() for chunk in unread(path, source, chunk_bytes, limits))
+
+
+def unread(path: Path, source: Source, chunk_bytes: int, limits: Limits) -> Iterator[Callable[[], Chunk]]:
+    """The same, cut into rows but not yet into cells; see `etl.read.unread`."""
     with _opened(path, source, min(chunk_bytes, _STRETCH), limits) as (header, parts):
         wanted = until_footer(path, parts, header, source.stop_at, source.delimiter)
         seen = False
         for group in _grouped(_fitting(path, header, wanted), chunk_bytes):
             seen = True
-            yield _chunk(path, group, header, source)
+            yield _cut(path, group, header, source)
         if not seen:
             raise empty(
                 path, f"nothing follows the header on line {header.line}" if header.line else "the footer is first"
@@ -106,20 +112,34 @@ def _grouped(parts: Iterator[Stretch], size: int) -> Iterator[list[Stretch]]:
         yield group
 
 
-def _chunk(path: Path, parts: list[Stretch], header: Header, source: Source) -> Chunk:
-    """The good rows of these stretches as a frame, the others as rejects."""
+def _cut(path: Path, parts: list[Stretch], header: Header, source: Source) -> Callable[[], Chunk]:
+    """The good rows of these stretches, still to be parsed, and the others as rejects."""
     good = [_good(part.rows, len(header.names)) for part in parts]
     block = b"".join(piece for part, flags in zip(parts, good, strict=True) for piece in _clean(part, flags))
     lines = np.concatenate([part.rows.lines[flags] for part, flags in zip(parts, good, strict=True)])
-    table = _parsed(block, header, source, longest=max(part.longest for part in parts))
-    if table.num_rows != len(lines):
-        raise Imbalance(f"{path}, up to line {lines[-1]}: {len(lines)} rows were cut, {table.num_rows} parsed.")
     rejects = [
         _reject(part, int(row), len(header.names))
         for part, flags in zip(parts, good, strict=True)
         for row in np.flatnonzero(~flags)
     ]
-    return Chunk(str(path), table.to_pandas(types_mapper=pd.ArrowDtype), lines, rejects)
+    longest = max(part.longest for part in parts)
+    return partial(_chunk, str(path), block, lines, rejects, header, source, longest)
+
+
+def _chunk(
+    path: str,
+    block: bytes,
+    lines: NDArray[np.int64],
+    rejects: list[Reject],
+    header: Header,
+    source: Source,
+    longest: int,
+) -> Chunk:
+    """The rows of a block as a frame."""
+    table = _parsed(block, header, source, longest)
+    if table.num_rows != len(lines):
+        raise Imbalance(f"{path}, up to line {lines[-1]}: {len(lines)} rows were cut, {table.num_rows} parsed.")
+    return Chunk(path, table.to_pandas(types_mapper=pd.ArrowDtype), lines, rejects)
 
 
 def _good(rows: Rows, width: int) -> NDArray[np.bool_]:

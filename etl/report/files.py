@@ -30,10 +30,10 @@ def write_run_files(checkpoint: Checkpoint, plan: int, folder: Path, run: int = 
     run, rows of earlier inputs that it saw rejected are there too, in a file for each of those inputs.
     """
     written: dict[str, str] = {}
-    inputs = counts.inputs(checkpoint, plan)
+    inputs, held = counts.inputs(checkpoint, plan), counts.states_held(checkpoint)
     for number, path, header in inputs:
         name = (f"rejects:{path}", f"rejects-{number}.csv") if len(inputs) > 1 else ("rejects", "rejects.csv")
-        written |= _write_rejects(folder, *name, header, counts.rejects(checkpoint, number))
+        written |= _write_rejects(folder, *name, header, counts.rejects(checkpoint, number, held))
     for number, path, header in counts.carried_inputs(checkpoint, plan, run) if run else ():
         found = counts.rejected_since(checkpoint, number, run)
         written |= _write_rejects(folder, f"rejects:{path} (earlier)", f"rejects-earlier-{number}.csv", header, found)
@@ -42,14 +42,10 @@ def write_run_files(checkpoint: Checkpoint, plan: int, folder: Path, run: int = 
         if (some := _unless_empty(told)) is not None:
             written[kind] = str(folder / f"{kind}.csv")
             write_changes(folder / f"{kind}.csv", some)
-    doubtful = _unless_empty(counts.open_rows(checkpoint, ("unknown", "unresolved", "in_flight")))
-    if doubtful is not None:
-        written["unresolved"] = str(folder / "unresolved.csv")
-        _write_open(folder / "unresolved.csv", doubtful)
-    waiting = _unless_empty(counts.open_rows(checkpoint, ("parked",)))
-    if waiting is not None:
-        written["parked"] = str(folder / "parked.csv")
-        _write_open(folder / "parked.csv", waiting)
+    for kind, states in (("unresolved", ("unknown", "unresolved", "in_flight")), ("parked", ("parked",))):
+        if held.intersection(states):
+            written[kind] = str(folder / f"{kind}.csv")
+            _write_open(folder / f"{kind}.csv", counts.open_rows(checkpoint, states))
     return written
 
 

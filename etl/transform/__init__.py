@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from etl.columns.arrays import Column, as_mask, scatter, to_text
 from etl.columns.fragments import joined
+from etl.columns.numbers import all_digits
 from etl.columns.rows import arrow_columns, keep, keep_rows, rejects_of
 from etl.engagement import TYPES
 from etl.flow import Chunk, Drafts, Keys, LinkKind, Reject, Wanted
@@ -105,7 +106,7 @@ def _owner(frame: Frame, rules: Rules) -> Any:
     """The owner as digits, or as an e-mail where the mapping looks owners up."""
     texts = to_text(rules.owner(frame))
     if not rules.owner_in_words:
-        odd = ~as_mask(pc.match_substring_regex(texts, "^[0-9]{1,18}$")) & as_mask(texts.is_valid())
+        odd = ~as_mask(all_digits(texts, 18)) & as_mask(texts.is_valid())
         hint = "expected an owner's id; for an e-mail add `lookup: owner`"
         frame.refuse(odd, "bad_id", "engagement.ownerId", texts, hint)
     return texts

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl.columns.arrays import Column, lost, per_distinct, to_text
-from etl.columns.numbers import parse_bools, parse_ints, parse_numbers
+from etl.columns.numbers import all_digits, parse_bools, parse_ints, parse_numbers
 from etl.transform.frame import Frame
 
 
@@ -41,7 +41,7 @@ def to_bool(frame: Frame, column: Column, label: str) -> Column:
 def to_id(frame: Frame, column: Column, label: str) -> Column:
     """`as: id`: the digits as text."""
     texts = to_text(column)
-    fit = pc.if_else(pc.match_substring_regex(texts, "^[0-9]{1,20}$"), texts, pa.scalar(None, pa.string()))
+    fit = pc.if_else(all_digits(texts, 20), texts, pa.scalar(None, pa.string()))
     return _judged(frame, Column("text", fit), texts, "bad_id", label, "expected an id: 1 to 20 digits")
 
 
