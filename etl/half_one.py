@@ -11,8 +11,8 @@ from pathlib import Path
 from time import time
 from typing import Generic, NamedTuple, TypeVar
 
-from etl.associate import LookUp, associate, in_words
-from etl.flow import Chunk, Linked, Reject
+from etl.associate import LookUp, Tables, associate, in_words
+from etl.flow import Chunk, Drafts, Linked, Reject
 from etl.group import end_of_group, whole_groups
 from etl.mapping.model import Mapping as MappingFile
 from etl.read import Unread, at_hand, header, read, text_bytes, unread
@@ -21,6 +21,17 @@ from etl.validate import compile_contract, validate
 from etl.workers import CHUNK_BYTES, ONE_CORE, Means, in_order
 
 T = TypeVar("T")
+
+
+class Drafted(NamedTuple):
+    """What half one made of one chunk, the links still in words."""
+
+    drafts: Drafts
+    rejects: list[Reject]
+    skipped: dict[str, int]
+    read: int
+    merged: int  #: rows that went into another row of their group
+    grouped: Chunk | None  #: where rows are grouped, those that drafts were made of
 
 
 class Half(NamedTuple):
@@ -44,6 +55,18 @@ class Finished(NamedTuple, Generic[T]):
     merged: int = 0
 
 
+class Stages(NamedTuple):
+    """Half one for chunks with one header: what is compiled once, and the two steps that a chunk goes through."""
+
+    rules: Rules
+    draft: Callable[[Chunk], Drafted]
+    link: Callable[[Drafted, LookUp | None], Half]  #: without an account the links stay in words
+
+    def both(self, chunk: Chunk, look_up: LookUp | None) -> Half:
+        """From a chunk to what becomes of it."""
+        return self.link(self.draft(chunk), look_up)
+
+
 def finished(
     file: Path,
     mapping: MappingFile,
@@ -61,12 +84,12 @@ def finished(
     if means.workers > 1 and limit is None and mapping.key:
         columns = header(file, mapping.source)
         make = partial(_worker, mapping, dispositions, columns, int(time() * 1000), finish, look_up is not None)
-        rules = _rules(mapping, dispositions, columns, 0) if mapping.group else None
-        chunks = _unread(file, mapping, rules, means.chunk_bytes)
+        rules = rules_of_groups(mapping, dispositions, columns)
+        chunks = to_others(file, mapping, rules, means.chunk_bytes)
         yield from in_order(make, chunks, means.workers, look_up)
     else:
         for half in half_one(file, mapping, dispositions, look_up, limit=limit, chunk_bytes=means.chunk_bytes):
-            yield _finished(half, finish)
+            yield finish_half(half, finish)
 
 
 def half_one(
@@ -79,59 +102,59 @@ def half_one(
     chunk_bytes: int = CHUNK_BYTES,
 ) -> Iterator[Half]:
     """A file's chunks, read, validated, mapped and linked; without `look_up` the links stay in words."""
-    rules, stages = _stages(mapping, dispositions, header(file, mapping.source), int(time() * 1000), look_up)
-    left = limit
-    for chunk in _chunks(file, mapping, rules, chunk_bytes):
-        half = stages(chunk)
+    stages = stages_for(mapping, dispositions, header(file, mapping.source), int(time() * 1000))
+    rules, left = stages.rules, limit
+    for chunk in in_whole(file, mapping, rules, chunk_bytes):
+        half = stages.both(chunk, look_up)
         if left is not None and len(half.linked) >= left:
             yield (
                 _cut(half, chunk, left, lambda part: skip(part, rules)[1])
                 if rules.group is None
-                else stages(_whole_part(half, chunk, left, rules))
+                else stages.both(_whole_part(half, chunk, left, rules), look_up)
             )
             return
         left = None if left is None else left - len(half.linked)
         yield half
 
 
-def in_whole(file: Path, mapping: MappingFile, rules: Rules) -> Iterator[Chunk]:
-    """The file's chunks as the stages get them: as read, or in whole groups."""
-    return _chunks(file, mapping, rules, CHUNK_BYTES)
-
-
-def of_chunk(chunk: Chunk, mapping: MappingFile, dispositions: Mapping[str, str], columns: Sequence[str]) -> Half:
-    """Half one of some rows by themselves, for looking at; links stay in words."""
-    return _stages(mapping, dispositions, columns, int(time() * 1000), None)[1](chunk)
-
-
-def _chunks(file: Path, mapping: MappingFile, rules: Rules | None, chunk_bytes: int) -> Iterator[Chunk]:
-    """The file's chunks as read, or chunks of whole groups where the mapping groups rows."""
+def in_whole(file: Path, mapping: MappingFile, rules: Rules | None, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Chunk]:
+    """The file's chunks as the stages get them: as read, or chunks of whole groups where the mapping groups rows."""
     chunks = read(file, mapping.source, chunk_bytes=chunk_bytes)
     if rules is None or rules.group is None:
         return chunks
     return whole_groups(chunks, partial(group_names, grouping=rules.group), -(-text_bytes(file) // chunk_bytes))
 
 
-def _unread(file: Path, mapping: MappingFile, rules: Rules | None, chunk_bytes: int) -> Iterator[Unread]:
-    """The same chunks for others to read; whole groups are read here."""
-    if rules is None:
+def of_chunk(chunk: Chunk, mapping: MappingFile, dispositions: Mapping[str, str], columns: Sequence[str]) -> Half:
+    """Half one of some rows by themselves, for looking at; links stay in words."""
+    return stages_for(mapping, dispositions, columns, int(time() * 1000)).both(chunk, None)
+
+
+def rules_of_groups(mapping: MappingFile, dispositions: Mapping[str, str], columns: Sequence[str]) -> Rules | None:
+    """The rules where they say which rows are read together."""
+    return compile_rules(mapping, dispositions=dispositions, header=columns, now_ms=0) if mapping.group else None
+
+
+def to_others(file: Path, mapping: MappingFile, rules: Rules | None, chunk_bytes: int) -> Iterator[Unread]:
+    """The same chunks for others to read; whole groups are read here, and `rules` are wanted for them alone."""
+    if rules is None or rules.group is None:
         return unread(file, mapping.source, chunk_bytes=chunk_bytes)
-    return map(at_hand, _chunks(file, mapping, rules, chunk_bytes))
+    return map(at_hand, in_whole(file, mapping, rules, chunk_bytes))
 
 
-def _rules(mapping: MappingFile, dispositions: Mapping[str, str], columns: Sequence[str], now_ms: int) -> Rules:
-    return compile_rules(mapping, dispositions=dispositions, header=columns, now_ms=now_ms)
-
-
-def _stages(
-    mapping: MappingFile, dispositions: Mapping[str, str], columns: Sequence[str], now_ms: int, look_up: LookUp | None
-) -> tuple[Rules, Callable[[Chunk], Half]]:
-    """Half one for a chunk: what is compiled once, and the function from a chunk to what becomes of it."""
+def stages_for(
+    mapping: MappingFile,
+    dispositions: Mapping[str, str],
+    columns: Sequence[str],
+    now_ms: int,
+    tables: Tables | None = None,
+) -> Stages:
+    """Compiles half one for files with those columns, at that time (ms, UTC); `tables` are the crosswalks if read."""
     contract = compile_contract(mapping)
-    rules = _rules(mapping, dispositions, columns, now_ms)
+    rules = compile_rules(mapping, dispositions=dispositions, header=columns, now_ms=now_ms, tables=tables)
     policy = owner_policy(mapping)
 
-    def stages(chunk: Chunk) -> Half:
+    def draft(chunk: Chunk) -> Drafted:
         kept, skipped, unjudged = skip(chunk, rules)
         good, broken = validate(kept, contract)
         if rules.group and (unjudged or broken):
@@ -139,19 +162,22 @@ def _stages(
             broken += [fell for fell in fallen(chunk, [*unjudged, *broken], rules.group) if fell.line in there]
             good = without(kept, broken)
         drafts, unmapped = transform(good, rules)
-        linked, unlinked = (
-            associate(drafts, mapping.associations, look_up, policy, rules.tables)
-            if look_up
-            else in_words(drafts, mapping.associations, rules.tables)
-        )
         merged = len(good.lines) - len(drafts) - len(unmapped)
-        if rules.group and unlinked:
-            fell = fallen(without(good, unmapped), unlinked, rules.group)
-            unlinked, merged = [*unlinked, *fell], merged - len(fell)
-        rejects = [*chunk.rejects, *unjudged, *broken, *unmapped, *unlinked]
-        return Half(linked, rejects, skipped, len(chunk.rows) + len(chunk.rejects), merged)
+        rejects = [*chunk.rejects, *unjudged, *broken, *unmapped]
+        read = len(chunk.rows) + len(chunk.rejects)
+        return Drafted(drafts, rejects, skipped, read, merged, without(good, unmapped) if rules.group else None)
 
-    return rules, stages
+    def link(drafted: Drafted, look_up: LookUp | None) -> Half:
+        linked, unlinked = (
+            associate(drafted.drafts, mapping.associations, look_up, policy, rules.tables)
+            if look_up
+            else in_words(drafted.drafts, mapping.associations, rules.tables)
+        )
+        fell = fallen(drafted.grouped, unlinked, rules.group) if drafted.grouped and rules.group and unlinked else []
+        rejects = [*drafted.rejects, *unlinked, *fell]
+        return Half(linked, rejects, drafted.skipped, drafted.read, drafted.merged - len(fell))
+
+    return Stages(rules, draft, link)
 
 
 def _worker(
@@ -164,11 +190,12 @@ def _worker(
     ask: LookUp,
 ) -> Callable[[Unread], Finished[T]]:
     """What a worker process does with each chunk."""
-    _, stages = _stages(mapping, dispositions, columns, now_ms, ask if with_account else None)
-    return lambda chunk: _finished(stages(chunk()), finish)
+    stages = stages_for(mapping, dispositions, columns, now_ms)
+    return lambda chunk: finish_half(stages.both(chunk(), ask if with_account else None), finish)
 
 
-def _finished(half: Half, finish: Callable[[Linked], T]) -> Finished[T]:
+def finish_half(half: Half, finish: Callable[[Linked], T]) -> Finished[T]:
+    """What is passed on of a half."""
     return Finished(finish(half.linked), len(half.linked), half.rejects, half.skipped, half.read, half.merged)
 
 

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from etl.checkpoint import counts, directory, journal, staging
+from etl.checkpoint import counts, directory, journal, staging, uploads
 from etl.checkpoint.store import Checkpoint
 from etl.errors import ConfigError, ContentError, EtlError, TooManyRejects, TryLater
 from etl.flow import TO_CREATE
@@ -65,35 +65,38 @@ def plan(
     `ask` looks up links in the account, `dispositions` are its call outcomes (label to GUID). `limit` stops after so
     many good rows. `means` says on how many processes. `keep_changed` also plans to update
     rows that were created with other content, `again` to create those that were undone. A finished plan of the same
-    files and mapping that no run has ended with is taken as it is.
+    files and mapping that no run has ended with is taken as it is, unless the mapping attaches files, which may have changed.
     Raises `InputError`, `ContentError` and `TooManyRejects` with nothing made sendable.
     """
     from etl.checkpoint.folding import fold
-    from etl.half_one import finished
+    from etl.partitions import of_files
     from etl.read import fingerprint, header, unchanged
 
     seals = [fingerprint(file) for file in files]
     whole = _fingerprint([seal.sha256 for seal in seals], mapping.digest, limit, keep_changed, again)
-    if (resumed := staging.resumable_plan(checkpoint, whole)) is not None:
+    attached = mapping.attachments if mapping.attachments and mapping.attachments.files else None
+    if attached is None and (resumed := staging.resumable_plan(checkpoint, whole)) is not None:
         return resumed
     number = staging.begin_plan(checkpoint, whole, mapping.digest)
     look_up = directory.remembered(checkpoint, ask)
     unique = _unique(mapping)
     pack = staging.is_empty(checkpoint) and not unique  # no row can be known: folded as it is stored
     folded = partial(fold, pack=pack)
-    left = limit
     with checkpoint.hurried():  # a plan that is not finished is made again
-        for file, seal in zip(files, seals, strict=True):
-            input_ = staging.add_input(checkpoint, number, str(file), header(file, mapping.source))
-            for half in finished(file, mapping, dispositions, look_up, folded, limit=left, means=means):
-                staging.stage(checkpoint, input_, half.made, read=half.read, rejects=half.rejects,
-                              skipped=half.skipped, merged=half.merged, unique=unique, keep_changed=keep_changed)  # fmt: skip
-                left = None if left is None else left - half.rows
-                on_rows(half.read)
+        inputs = [staging.add_input(checkpoint, number, str(file), header(file, mapping.source)) for file in files]
+        for place, half in of_files(files, mapping, dispositions, look_up, folded, limit=limit, means=means):
+            staging.stage(checkpoint, inputs[place], half.made, read=half.read, rejects=half.rejects,
+                          skipped=half.skipped, merged=half.merged, unique=unique, keep_changed=keep_changed)  # fmt: skip
+            on_rows(half.read)
+        for seal in seals:
             if not unchanged(seal):
-                raise ContentError(f"{file} changed while it was read.", hint="Run again when nobody writes to it.")
+                raise ContentError(
+                    f"{seal.path} changed while it was read.", hint="Run again when nobody writes to it."
+                )
         staging.judge_repeats(checkpoint, number)
     _check_rejects(checkpoint, number, max_rejects)
+    if attached is not None:
+        uploads.note_files(checkpoint, number, attached.base)
     staging.finish_plan(checkpoint, number, again=again, vanished=keep_changed and limit is None)
     return number
 
@@ -121,6 +124,7 @@ async def send(
     other plans stay as they are. More than the share `max_refused` of refusals among the first answers ends the run.
     Raises `RemoteDown`, `TryLater`, `TokenError`, `ConfigError`, `TooManyRejects`, `StorageError`, with everything recorded.
     """
+    from etl.attach import Attaching, upload_planned
     from etl.dispatch import open_journal
     from etl.load import Sending, load
     from etl.settle import Reading, settle, was_here_before
@@ -134,8 +138,10 @@ async def send(
             stop, closing, on_outcomes, on_notice, max_refused, last_doubt_s=asyncio.get_running_loop().time()
         )
         reading = Reading(checkpoint, run, connect, settle_s, stop, on_outcomes)
+        attaching = Attaching(checkpoint, run, connect(wire), stop, closing, on_notice)
         while not stop.is_set():
             try:
+                await upload_planned(attaching, only_plan)
                 await load(checkpoint, connect(wire), written, sending, only_plan)
             except TryLater:  # the day's allowance for creates is used up: what is unknown can still be read
                 with suppress(EtlError):

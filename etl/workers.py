@@ -31,7 +31,7 @@ Ask = Callable[..., Any]
 
 CHUNK_BYTES = 4 << 20
 _LOW_MEMORY_BYTES = 1 << 20
-_WORTH_BYTES = 16 << 20
+_WORTH_BYTES = 64 << 20
 _NUMBER = 8  # bytes
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _KEPT_BYTES = -1, -3, 256 << 20  # malloc.h
 
@@ -41,6 +41,8 @@ class Means(NamedTuple):
 
     workers: int = 1  #: processes that map
     chunk_bytes: int = CHUNK_BYTES  #: of the file's text, mapped at a time; memory goes by it
+    engine: Literal["local", "dask"] = "local"
+    scheduler: str | None = None  #: of an existing Dask cluster; None: one of `workers` processes, for this run
 
 
 ONE_CORE = Means()
@@ -94,11 +96,18 @@ class _Line:
         self._socket.close()
 
 
-def means_for(bytes_: int, *, workers: int | None = None, low_memory: bool = False) -> Means:
+def means_for(
+    bytes_: int,
+    *,
+    workers: int | None = None,
+    low_memory: bool = False,
+    engine: Literal["local", "dask"] = "local",
+    scheduler: str | None = None,
+) -> Means:
     """What an input of so many bytes is worth: workers take a second to begin, which a small one does not."""
     if workers is None:
-        workers = _cores() if bytes_ >= _WORTH_BYTES else 1
-    return Means(workers, _LOW_MEMORY_BYTES if low_memory else CHUNK_BYTES)
+        workers = _cores() if bytes_ >= _WORTH_BYTES or engine == "dask" else 1
+    return Means(workers, _LOW_MEMORY_BYTES if low_memory else CHUNK_BYTES, engine, scheduler)
 
 
 def keep_memory() -> None:

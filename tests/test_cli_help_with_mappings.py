@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -236,3 +237,31 @@ def test_explain_prints_steps_for_people_and_for_programs(cli: Any) -> None:
     assert (told["outcome"], told["line"]) == ("mapped", 3)
     assert {"path", "place", "value", "steps"} <= told["fields"][0].keys()
     assert cli("explain", SAMPLES / "calls.csv", "-m", "phone-nightly", "--row", "1").code == 66
+
+
+def test_of_several_files_the_one_that_holds_the_row_is_said(cli: Any, tmp_path: Path) -> None:
+    head, *rows = (SAMPLES / "calls.csv").read_text().splitlines()
+    (tmp_path / "nights").mkdir()
+    for name, some in (("mon.csv", rows[:3]), ("tue.csv", rows[3:6])):
+        (tmp_path / "nights" / name).write_text("\n".join([head, *some]) + "\n")
+    with zipfile.ZipFile(tmp_path / "nights.zip", "w") as archive:
+        for file in (tmp_path / "nights").iterdir():
+            archive.write(file, f"week/{file.name}")
+    whole = cli("explain", SAMPLES / "calls.csv", "-m", "phone-nightly", "--row", "6", "--json").json
+
+    told = [
+        cli("explain", given, "-m", "phone-nightly", "--row", row, "--json").json
+        for given, row in (
+            (tmp_path / "nights", "tue.csv:3"), (tmp_path / "nights.zip", "week/tue.csv:3"),
+            (tmp_path / "nights" / "*.csv", "nights/tue.csv:3"), (f"{tmp_path}/nights.zip!week/tue.csv", "3"),
+        )
+    ]  # fmt: skip
+    seen = cli("preview", tmp_path / "nights", "-m", "phone-nightly", "--row", "tue.csv:3", "--json").json
+
+    assert [each["cells"] for each in [*told]] == [whole["cells"]] * 4
+    assert seen["payload"] == told[0]["payload"]
+    assert told[0]["file"].endswith("nights/tue.csv")
+    for row, words in (("3", "stands for 2 files"), ("wed.csv:3", "has no file wed.csv, but"), ("tue.csv", "is no row")):
+        said = cli("explain", tmp_path / "nights", "-m", "phone-nightly", "--row", row)
+        assert (said.code, words in said.err) == (2, True), said.err
+    assert "--row mon.csv:3" in cli("explain", tmp_path / "nights", "-m", "phone-nightly", "--row", "3").err

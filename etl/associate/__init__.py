@@ -25,6 +25,7 @@ from etl.mapping.model import Associations
 __all__ = [
     "LookUp",
     "Relinked",
+    "Tables",
     "associate",
     "associate_words",
     "in_words",

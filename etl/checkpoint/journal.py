@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 import orjson
 
-from etl.checkpoint import changes, integrity, segments
+from etl.checkpoint import changes, integrity, segments, uploads
 from etl.checkpoint.beside import Mark
 from etl.checkpoint.changes import Fate
 from etl.checkpoint.seals import SOUND_CONTENT, sealed
@@ -266,7 +266,7 @@ def engagements(checkpoint: Checkpoint, found: list[tuple]) -> list[Due]:  # typ
     if not found:
         return []
     numbers, keys, types, times, held_by, places, links, attempts, doubts, wires = zip(*found, strict=True)
-    payloads = _payloads(checkpoint, held_by, places)
+    payloads = uploads.with_ids(checkpoint, _payloads(checkpoint, held_by, places))
     texts = key_texts(keys).to_pylist()
     rows = _tuples(Engagement, texts, types, times, payloads, _links(links), attempts, numbers)
     return list(_tuples(Due, numbers, rows, doubts, wires))

@@ -6,7 +6,7 @@ beside it in `segment`s of some thousand rows, written once, so that a state cha
 
 from __future__ import annotations
 
-FORMAT = 3  #: raised when the tables change; another number is refused
+FORMAT = 4  #: raised when the tables change; another number is refused
 
 SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -87,6 +87,9 @@ CREATE TABLE operation (at TEXT NOT NULL, what TEXT NOT NULL, rows INTEGER NOT N
 -- contacts that the mapping creates; state: planned, sent (its answer has not come), created, rejected. See `newcomers`
 CREATE TABLE newcomer (
   name TEXT NOT NULL UNIQUE, properties TEXT NOT NULL, state TEXT NOT NULL, sent_at REAL, remote_id TEXT, reason TEXT);
+
+-- files that rows attach, by content (SHA-256, hex); `path` absolute, `remote_id` once the account has it. See `uploads`
+CREATE TABLE upload (sha256 TEXT PRIMARY KEY, path TEXT NOT NULL, bytes INTEGER NOT NULL, remote_id TEXT) WITHOUT ROWID;
 
 -- what look-ups answered; ids: JSON list. Asked again by each new plan
 CREATE TABLE directory (

@@ -13,7 +13,7 @@ from etl.errors import MappingError, Mistake, UsageError
 if TYPE_CHECKING:
     from etl.mapping import Mapping
 
-_TABLES = (".csv", ".tsv", ".txt", ".gz", ".xlsx", ".jsonl", ".mbox", ".eml", ".ics")
+_TABLES = (".csv", ".tsv", ".txt", ".gz", ".xlsx", ".jsonl", ".parquet", ".mbox", ".eml", ".ics")
 _YAML = (".yaml", ".yml")
 
 
@@ -59,14 +59,12 @@ def _refuse_swapped(mapping: str, file: Path | None) -> None:
 
 def _judged(name: str, file: Path | None) -> tuple[Mapping | None, list[Mistake], tuple[str, ...] | None]:
     """The mapping as far as it can be read, everything wrong with it, and the header of the file."""
-    from etl.mapping import check_header, examine, unsupported, written
+    from etl.mapping import check_header, examine, written
 
     path, text = written(name)
     loaded, mistakes = examine(text, path, file.parent if file else None)
     if loaded is None:
         return None, mistakes, None
-    if not mistakes:
-        mistakes = unsupported(loaded)
     header = None
     if file is not None and not _source_wrong(loaded, mistakes):
         from etl.read import header as header_of

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,7 @@ import click
 
 from etl.cli import options, show
 from etl.cli.plan import usable_mapping
+from etl.errors import UsageError
 
 if TYPE_CHECKING:
     from etl.explain import Explained, Row
@@ -22,25 +25,57 @@ _SHOWN = 96  # characters of a value
 @options.file
 @options.mapping
 @options.said
-@click.option("--row", "line", required=True, type=click.IntRange(min=1), metavar="N", help="The row's line in FILE.")
+@click.option(
+    "--row", required=True, type=options.RowPlace(), help="The row's line in FILE; of several files, of that one."
+)
 @options.as_json
-def explain(file: Path, mapping: str, line: int, *, timezone: str | None, region: str | None, as_json: bool) -> None:
+def explain(
+    file: Path, mapping: str, row: tuple[str, int], *, timezone: str | None, region: str | None, as_json: bool
+) -> None:
     """Show how each payload field of one row got its value: the cell, each step, the case that held.
 
-    Also why a row was skipped or rejected, and by which rule of the mapping. No account, nothing sent.
+    Also why a row was skipped or rejected, and by which rule of the mapping. No account, nothing sent. Where FILE is a
+    folder, a glob or an archive of several files, --row says which of them: --row calls-02.csv:17.
     """
     from etl.explain import explain as explained
 
     loaded, inputs = usable_mapping(mapping, (file,), timezone, region)
-    row = explained(inputs[0], loaded, line)
+    file = one_of(inputs, file, row)
+    found = explained(file, loaded, row[1])
     if as_json:
-        fields = [{**each._asdict(), "steps": [step._asdict() for step in each.steps]} for each in row.fields]
-        show.json_object({"file": str(file), **row._asdict(), "fields": fields})
+        fields = [{**each._asdict(), "steps": [step._asdict() for step in each.steps]} for each in found.fields]
+        show.json_object({"file": str(file), **found._asdict(), "fields": fields})
         return
-    click.echo("\n".join(_headline(file, row)))
-    for field in row.fields:
+    click.echo("\n".join(_headline(file, found)))
+    for field in found.fields:
         if field.steps:
             click.echo("\n".join(_field(field)))
+
+
+def one_of(inputs: Sequence[Path], given: Path, row: tuple[str, int]) -> Path:
+    """The input in which the row is: the only one, or the one whose path ends with the name that was said."""
+    name, line = row
+    found = [each for each in inputs if _ends(each, name)]
+    if len(found) == 1:
+        return found[0]
+    several = found or inputs
+    listed = ", ".join(map(str, several[:8])) + (f" and {len(several) - 8} more" if len(several) > 8 else "")
+    what = f"Several files of {given} are called {name}" if name and found else f"{given} has no file {name}, but"
+    raise UsageError(
+        f"{what if name else f'{given} stands for {len(inputs)} files'}: {listed}.",
+        hint=f"Say in which the row is: --row {_steps(several[0])[-1]}:{line}.",
+    )
+
+
+def _ends(path: Path, name: str) -> bool:
+    """Whether the path ends with these folders and that name."""
+    steps = _steps(Path(name)) if name else []
+    return not steps or _steps(path)[-len(steps) :] == steps
+
+
+def _steps(path: Path) -> list[str]:
+    """Folders, archive, name within the archive."""
+    return [step for step in re.split("[/!]", str(path)) if step and step != "."]
 
 
 def _headline(file: Path, row: Row) -> list[str]:

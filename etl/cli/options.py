@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import time
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, cast
 
 import click
+
+from etl.errors import UsageError
 
 if TYPE_CHECKING:
     from etl.workers import Means
@@ -44,13 +47,28 @@ def split(given: dict[str, Any]) -> tuple[AccountOptions, SendOptions]:
     return cast("AccountOptions", where), cast("SendOptions", how)
 
 
-def means_of(files: tuple[Path, ...], *, workers: int | None, low_memory: bool) -> Means:
+def _means_of(
+    files: tuple[Path, ...],
+    *,
+    workers: int | None,
+    low_memory: bool,
+    engine: Literal["local", "dask"],
+    scheduler: str | None,
+) -> Means:
     """What half one of these files gets; helpers that it gets are begun, while this process goes on with its imports."""
     from etl.workers import keep_memory, means_for, warm_up
 
     keep_memory()
-    found = means_for(sum(map(_size, files)), workers=workers, low_memory=low_memory)
-    if found.workers > 1:
+    if scheduler and (engine != "dask" or workers):
+        why = "has workers of its own" if workers else "is asked for by --engine dask"
+        raise UsageError(f"--scheduler names a Dask cluster, which {why}.", hint="Leave out one of the options.")
+    if engine == "dask":
+        from etl.cluster import check_installed
+
+        check_installed()
+    bytes_ = sum(map(_size, files))
+    found = means_for(bytes_, workers=workers, low_memory=low_memory, engine=engine, scheduler=scheduler)
+    if found.workers > 1 and not scheduler:
         warm_up("etl.warm")
     return found
 
@@ -163,6 +181,21 @@ class Region(click.ParamType):  # type: ignore[type-arg]  # as above
         return found
 
 
+class RowPlace(click.ParamType):  # type: ignore[type-arg]  # as above
+    """`17`, or `calls-02.csv:17` where several files are given by one name; as (name or no text, line)."""
+
+    name = "[FILE:]LINE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
+        """The file's name, if there is one, and the line."""
+        if isinstance(value, tuple):
+            return value
+        file, _, line = str(value).strip().rpartition(":")
+        if not (line.isascii() and line.isdigit() and int(line)):
+            self.fail(f"{value!r} is no row: give its line (17), or file and line (calls-02.csv:17)", param, ctx)
+        return file, int(line)
+
+
 def together(*options: Callable[[F], F]) -> Callable[[F], F]:
     """Several options as one decorator, shown in the order given."""
 
@@ -200,11 +233,36 @@ account = together(
     where,
     click.option("--checkpoint", type=click.Path(path_type=Path), help="Default: .etl/<portal>/<namespace>.sqlite"),
 )  # fmt: skip
-means = together(
+_means = together(
     click.option("--workers", type=click.IntRange(min=1), metavar="N",
                  help="Processes that map rows; default: one a core for a large input, else none but this."),
     click.option("--low-memory", is_flag=True, help="Map fewer rows at a time: half the memory, a little slower."),
+    click.option("--engine", type=click.Choice(["local", "dask"]), default="local", show_default=True,
+                 help="Where rows are mapped: on this machine, or on a Dask cluster (extra `dask`; docs/cluster.md)."),
+    click.option("--scheduler", metavar="ADDRESS",
+                 help="Of the Dask cluster (tcp://HOST:8786); default: a cluster of --workers processes for this run."),
 )  # fmt: skip
+
+
+def means(command: F) -> F:
+    """The options that say by what means rows are mapped; the command gets them as one, `means`."""
+
+    @wraps(command)
+    def with_means(
+        *,
+        files: tuple[Path, ...],
+        workers: int | None,
+        low_memory: bool,
+        engine: Literal["local", "dask"],
+        scheduler: str | None,
+        **rest: Any,
+    ) -> Any:
+        found = _means_of(files, workers=workers, low_memory=low_memory, engine=engine, scheduler=scheduler)
+        return command(files=files, means=found, **rest)
+
+    return _means(cast("F", with_means))
+
+
 changing = together(
     click.option("--update-changed", is_flag=True,
                  help="Patch rows that were created with other content, links too; as `on_change: update` in the mapping."),

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @options.as_json
 def plan(
     files: tuple[Path, ...], mapping: str, limit: int | None, max_rejects: MaxRejects,
-    *, timezone: str | None, region: str | None, workers: int | None, low_memory: bool, as_json: bool,
+    *, timezone: str | None, region: str | None, means: Means, as_json: bool,
     update_changed: bool, again: bool, adopt: bool,
     **where: Unpack[AccountOptions],
 ) -> None:  # fmt: skip
@@ -34,10 +34,9 @@ def plan(
     A following `etl run` with the same arguments sends exactly this.
     """
     begun = monotonic()
-    means = options.means_of(files, workers=workers, low_memory=low_memory)
     from etl import pipeline
     from etl.adopt import requests
-    from etl.checkpoint import counts
+    from etl.checkpoint import counts, uploads
     from etl.checkpoint.adopting import waiting
     from etl.cli.account import open_account
     from etl.report import files as run_files
@@ -59,6 +58,9 @@ def plan(
         found["forecast"] = forecast.forecast(
             tally.by_type, counts.looked_up(opened), target.allowance(), target.max_batch
         )
+        files_, size = uploads.waiting(opened)
+        if files_:
+            found["files_to_upload"] = {"files": files_, "bytes": size}
         if adopt:
             found["forecast"]["adopt_reads"] = requests(target.wire, waiting(opened, number)[0])
     if as_json:
@@ -66,13 +68,22 @@ def plan(
     else:
         show.table(
             f"plan: {', '.join(map(str, files))} with {loaded.name}",
-            [*summary.lines(found, planned=True), *_newcomers(newcomers), *forecast.lines(found["forecast"])],
+            [
+                *summary.lines(found, planned=True),
+                *_newcomers(newcomers),
+                *_uploads(files_, size),
+                *forecast.lines(found["forecast"]),
+            ],
         )
         show.last_lines([*found["files"].items(), ("next", f"{show.program()} run with the same arguments sends it")])
 
 
 def _newcomers(count: int) -> list[tuple[str, str]]:
     return [("contacts to create", f"{count:,}, before the parked rows that wait for them")] if count else []
+
+
+def _uploads(files: int, size: int) -> list[tuple[str, str]]:
+    return [("files to upload", f"{files:,} ({size / 1e6:,.1f} MB), before the rows that attach them")] if files else []
 
 
 def usable_mapping(
@@ -83,12 +94,10 @@ def usable_mapping(
     Everything wrong with the mapping is raised at once.
     """
     from etl.errors import ConfigError, MappingError
-    from etl.mapping import check_header, load, unsupported
+    from etl.mapping import check_header, load
     from etl.read import header, inputs
 
     loaded = load(name, beside=given[0].parent, timezone=timezone, region=region)
-    if mistakes := unsupported(loaded):
-        raise MappingError(mistakes)
     if loaded.source.timezone == "given":
         hint = "Add --timezone, such as --timezone America/New_York, or write it into a copy of the mapping."
         raise ConfigError(f"Files that {loaded.name} reads do not say in which time zone they are.", hint=hint)

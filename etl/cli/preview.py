@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections import Counter
 from collections.abc import Iterator
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from etl.cli import options, show
+from etl.cli.explain import one_of
 from etl.cli.plan import usable_mapping
 from etl.engagement import TYPES
 
@@ -26,12 +28,14 @@ if TYPE_CHECKING:
 @options.mapping
 @options.said
 @click.option("-n", "number", type=click.IntRange(min=1), default=5, show_default=True, help="How many payloads.")
-@click.option("--row", "line", type=click.IntRange(min=1), metavar="N", help="Only the row on this line of FILE.")
+@click.option(
+    "--row", type=options.RowPlace(), help="Only the row on this line of FILE; of several files, of that one."
+)
 @click.option("--type", "kind", type=click.Choice(TYPES, case_sensitive=False), help="Only engagements of this type.")
 @click.option("--cards", is_flag=True, help="Cards for people instead of JSON.")
 @options.as_json
 def preview(
-    file: Path, mapping: str, number: int, line: int | None, kind: str | None,
+    file: Path, mapping: str, number: int, row: tuple[str, int] | None, kind: str | None,
     *, timezone: str | None, region: str | None, cards: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Print the payloads of the first rows of FILE as JSON, or as cards: no account, nothing sent.
@@ -39,53 +43,54 @@ def preview(
     What needs an account (owners, contacts by phone or e-mail) stands beside the payload in words, under `wanted`.
     """
     loaded, files = usable_mapping(mapping, (file,), timezone, region)
-    if line is not None:
-        _one_row(files[0], loaded, line, cards=cards, as_json=as_json)
+    if row is not None:
+        _one_row(one_of(files, file, row), loaded, row[1], cards=cards, as_json=as_json)
         return
     halves = _halves(files, loaded, number, kind or "")
-    payloads = list(islice((each for some, _ in halves for each in some), number))
-    rejects = [reject for _, half in halves for reject in half.rejects]
+    payloads = list(islice((each for _, some, _ in halves for each in some), number))
+    rejects = [(path, reject) for path, _, half in halves for reject in half.rejects]
     skipped: Counter[str] = Counter()
-    for _, half in halves:
+    for *_, half in halves:
         skipped.update(half.skipped)
     if as_json:
-        broken = [{"line": each.line, "problems": [p._asdict() for p in each.problems]} for each in rejects]
+        broken = [{"line": each.line, "problems": [p._asdict() for p in each.problems]} for _, each in rejects]
         show.json_object({"payloads": payloads, "rejected": broken, "skipped": dict(skipped)})
         return
     for payload in payloads:
         click.echo(_card(payload) if cards else json.dumps(payload, indent=2, ensure_ascii=False))
-    _left_out(rejects, skipped)
+    _left_out(rejects, skipped, several=len(files) > 1)
     if not payloads:
         show.say(f"no row becomes {'a ' + kind if kind else 'an engagement'}")
     if rejects:
-        show.say(f"next: {show.program()} explain {file} -m {mapping} --row {rejects[0].line} says why")
+        path, first = rejects[0]
+        show.say(f"next: {show.program()} explain {shlex.quote(str(path))} -m {mapping} --row {first.line} says why")
 
 
-def _left_out(rejects: list[Reject], skipped: Counter[str]) -> None:
+def _left_out(rejects: list[tuple[Path, Reject]], skipped: Counter[str], *, several: bool) -> None:
     """The rows that were passed on the way, on stderr."""
-    for reject in rejects[:10]:
+    for path, reject in rejects[:10]:
         reasons = "; ".join(f"{p.column + ': ' if p.column else ''}{p.message} [{p.code}]" for p in reject.problems)
-        show.say(f"line {reject.line} is rejected: {reasons}")
+        show.say(f"{f'{path}, ' if several else ''}line {reject.line} is rejected: {reasons}")
     if len(rejects) > 10:
         show.say(f"and {len(rejects) - 10:,} more rows are rejected on the way")
     for reason, rows in skipped.items():
         show.say(f"skipped on the way: {rows} x {reason}")
 
 
-def _halves(files: tuple[Path, ...], loaded: Mapping, number: int, kind: str) -> list[tuple[list[Json], Half]]:
-    """Chunks with their payloads of that type, until there are so many."""
+def _halves(files: tuple[Path, ...], loaded: Mapping, number: int, kind: str) -> list[tuple[Path, list[Json], Half]]:
+    """Chunks, each with its file and its payloads of that type, until there are so many."""
     from etl.associate import payload_lines
     from etl.engagement import DISPOSITIONS
     from etl.half_one import half_one
 
-    found: list[tuple[list[Json], Half]] = []
-    halves = (half_one(file, loaded, DISPOSITIONS, None, limit=None if kind else number) for file in files)
-    for half in chain.from_iterable(halves):
+    found: list[tuple[Path, list[Json], Half]] = []
+    limit = None if kind else number
+    for file, half in ((f, half) for f in files for half in half_one(f, loaded, DISPOSITIONS, None, limit=limit)):
         payloads = [json.loads(text) for text in payload_lines(half.linked).to_pylist()]
         if kind:
             payloads = [each for each in payloads if each["engagement"]["type"] == kind]
-        found.append((payloads, half))
-        if sum(len(some) for some, _ in found) >= number:
+        found.append((file, payloads, half))
+        if sum(len(some) for _, some, _ in found) >= number:
             break
     return found
 
@@ -147,7 +152,12 @@ def _lines(payload: Json) -> Iterator[tuple[str, str]]:
         for name, value in payload.get(section, {}).items():
             yield name, _shown(name, value)
     if payload.get("attachments"):
-        yield "attachments", ", ".join(str(each["id"]) for each in payload["attachments"])
+        yield "attachments", ", ".join(map(_attached, payload["attachments"]))
+
+
+def _attached(file: Json) -> str:
+    """A file that the account has, or that will be uploaded."""
+    return f"{file['file']} ({file['bytes']:,} bytes, to be uploaded)" if "file" in file else f"id {file['id']}"
 
 
 def _way(wanted: Json) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from etl.checkpoint.store import Checkpoint
     from etl.cli.account import Account
     from etl.pipeline import MaxRejects
+    from etl.workers import Means
 
 
 @click.command()
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 @options.as_json
 def run(
     files: tuple[Path, ...], mapping: str, limit: int | None, max_rejects: MaxRejects,
-    *, timezone: str | None, region: str | None, workers: int | None, low_memory: bool, reconcile: bool, as_json: bool,
+    *, timezone: str | None, region: str | None, means: Means, reconcile: bool, as_json: bool,
     update_changed: bool, again: bool, adopt: bool, overwrite: bool,
     **given: Any,
 ) -> int:  # fmt: skip
@@ -40,7 +41,6 @@ def run(
     all is well, 3 when rows were rejected or are unresolved; other codes say what to do.
     """
     begun_s = monotonic()
-    means = options.means_of(files, workers=workers, low_memory=low_memory)
     from etl import pipeline
     from etl.checkpoint import directory, journal
     from etl.cli.account import open_account

@@ -114,6 +114,7 @@ def _open_rows(opened: Checkpoint, order: Order) -> int:
 def _send(opened: Checkpoint, account: Account, order: Order, options: SendOptions, end_s: float | None) -> int:
     """Sends what is planned; gives the exit code of a signal, 75 when the time was over, or 0."""
     from etl import pipeline
+    from etl.attach import Attaching, upload_changed
     from etl.change import Changing, change
     from etl.checkpoint import changes
 
@@ -140,6 +141,10 @@ def _send(opened: Checkpoint, account: Account, order: Order, options: SendOptio
                     only_plan=order.only_plan, max_refused=order.max_refused, on_outcomes=on_outcomes, on_notice=show.say,
                 )  # fmt: skip
             if changed:
+                if not order.undoes:
+                    await upload_changed(
+                        Attaching(opened, order.run, account.connect(order.wire), stop, closing, show.say)
+                    )
                 await change(
                     Changing(opened, order.run, account.connect(order.wire), settle_s, stop, closing, order.undoes,
                              order.overwrite, advance, show.say)

@@ -15,6 +15,7 @@ from etl.errors import EXIT_INCOMPLETE, EXIT_OK, Imbalance
 
 if TYPE_CHECKING:
     from etl.half_one import Finished
+    from etl.workers import Means
 
 
 @click.command()
@@ -39,8 +40,7 @@ def transform(
     *,
     timezone: str | None,
     region: str | None,
-    workers: int | None,
-    low_memory: bool,
+    means: Means,
     as_json: bool,
 ) -> int:
     """Map FILE... to payloads in OUT.jsonl: no account, no network, no checkpoint.
@@ -49,26 +49,24 @@ def transform(
     judged here: `etl plan` does that.
     """
     begun = monotonic()
-    means = options.means_of(files, workers=workers, low_memory=low_memory)
     from etl.associate import payload_text
     from etl.engagement import DISPOSITIONS
-    from etl.half_one import finished
+    from etl.partitions import of_files
     from etl.read import header
     from etl.report.files import reject_file, whole_bytes
 
     loaded, files = usable_mapping(mapping, files, timezone, region)
     found = dict.fromkeys(("read", "payloads", "skipped", "merged", "rejected"), 0)
     with ExitStack() as stack:
-        out = stack.enter_context(whole_bytes(output))
+        out = stack.enter_context(whole_bytes(output, durable=False))  # it can be made again
         advance = stack.enter_context(show.progress("mapping"))
         write = stack.enter_context(reject_file(rejects, header(files[0], loaded.source))) if rejects else None
-        for file in files:
-            for half in finished(file, loaded, DISPOSITIONS, None, payload_text, limit=limit, means=means):
-                out.write(half.made)
-                if write:
-                    write(half.rejects)
-                advance(half.read)
-                _count(found, half)
+        for _, half in of_files(files, loaded, DISPOSITIONS, None, payload_text, limit=limit, means=means):
+            out.write(half.made)
+            if write:
+                write(half.rejects)
+            advance(half.read)
+            _count(found, half)
     _show(found, {"output": str(output)} | ({"rejects": str(rejects)} if rejects else {}), monotonic() - begun, as_json)
     return EXIT_INCOMPLETE if found["rejected"] else EXIT_OK
 

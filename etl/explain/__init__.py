@@ -168,6 +168,8 @@ def _fields(mapping: Mapping, frame: Frame, rules: Rules, payload: Json | None) 
         roots += [(f"associations.{name}.{match.by}", match.value) for match in link.match if match.value is not None]
     roots += [(f"metadata.{name}", value) for name, value in mapping.metadata.get(kind, {}).items()]
     roots += [(f"properties.{name}", value) for name, value in mapping.properties.items()]
+    if mapping.attachments and (files := mapping.attachments.ids or mapping.attachments.files):
+        roots.append(("attachments", files))
     for path, value in roots:
         steps = tuple(trace(value, frame, rules, 0))
         made, problem = evaluated(value, frame, rules)
@@ -177,4 +179,6 @@ def _fields(mapping: Mapping, frame: Frame, rules: Rules, payload: Json | None) 
         held = (payload or {}).get(section)
         if isinstance(held, dict) and section in ("engagement", "metadata", "properties") and field != "ownerId":
             made = held.get(field)
+        elif section == "attachments" and held:
+            made = held
         yield Explained(path, value.place, made, steps)

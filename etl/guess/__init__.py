@@ -18,6 +18,7 @@ from etl.guess.known import nearest_presets, preset_for, preset_of_format
 from etl.guess.presets import from_preset
 from etl.guess.result import Guess
 from etl.guess.roles import roles_of
+from etl.guess.tables import read_table, table_format
 from etl.guess.written import comment, quoted
 from etl.mapping import check_header, columns_read, parse
 
@@ -28,11 +29,11 @@ def guess(path: Path, *, name: str = "", timezone: str = "", region: str = "") -
     """A mapping for the file, from its head alone.
 
     `timezone` (IANA) and `region` (ISO) say what a file seldom does; `name` is the mapping's. Raises `InputError` and
-    `ContentError` for a file that is no delimited text with rows.
+    `ContentError` for a file that is no table with rows.
     """
     if preset := preset_of_format(path):
         return from_preset(preset, (), timezone, region)
-    head = read_head(path)
+    head = read_table(path, table) if (table := table_format(path)) else read_head(path)
     if preset := preset_for(path, head):
         return from_preset(preset, head.names, timezone, region)
     if not head.rows:

@@ -49,7 +49,9 @@ def draft(head: Head, columns: Sequence[Facts], roles: Roles, choices: Choices) 
 
 
 def _source(head: Head, roles: Roles, choices: Choices, region: str, *, naive: bool) -> list[str]:
-    lines = ["source:", "  format: csv"]
+    lines = ["source:", f"  format: {head.format}"]
+    if head.sheet:
+        lines.append(f"  sheet: {quoted(head.sheet)}")
     if head.delimiter != ",":
         lines.append(f"  delimiter: {'tab' if head.delimiter == chr(9) else quoted(head.delimiter)}")
     if head.encoding != "utf-8":

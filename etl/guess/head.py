@@ -23,7 +23,7 @@ from etl.read.limits import DEFAULT
 
 HEAD_BYTES = 2 << 20
 _TAIL_BYTES = 64 << 10
-_ROWS = 5_000
+ROWS = 5_000
 DELIMITERS = (",", ";", "\t", "|")
 #: Encodings that exports really have, the most usual first.
 _LIKELY = ["cp1252", "cp1250", "cp1251", "mac_roman", "cp437", "shift_jis", "gb18030", "big5", "euc_kr"]
@@ -47,6 +47,8 @@ class Head:
     lines: list[int]
     footer: tuple[str, str] | None = None  #: the column and the text by which the last rows are told
     types_line: str = ""  #: the first cell of a line of column types below the header
+    format: str = "csv"
+    sheet: str = ""  #: of a workbook, where it is not the first
     doubts: dict[str, str] = field(default_factory=dict)  #: `encoding`, `header`, `footer` -> why it is not sure
 
 
@@ -64,9 +66,16 @@ def read_head(path: Path) -> Head:
     if not rows:
         raise empty(path, "it holds only white space")
     doubts = {"encoding": doubt} if doubt else {}
-    found = _headed(path, Head(encoding, delimiter, 0, True, (), rows, lines, doubts=doubts))
     last = _rows(_decoded(tail, encoding), delimiter, cut=False)[1][1:] if tail else []
-    return _footed(_typed(found), [tuple(row) for row in last])
+    return judged(path, Head(encoding, delimiter, 0, True, (), rows, lines, doubts=doubts), last)
+
+
+def judged(path: Path, head: Head, last: Sequence[tuple[str, ...]]) -> Head:
+    """Bare rows with their header, without what stands around them; `last` are the file's last rows, if those are not all.
+
+    Raises `ContentError` for more columns than are read.
+    """
+    return _footed(_typed(_headed(path, head)), [tuple(row) for row in last])
 
 
 def _bytes(path: Path) -> tuple[bytes, bytes]:
@@ -137,7 +146,7 @@ def _delimiter(path: Path, text: str) -> str:
     return best
 
 
-def _rows(text: str, delimiter: str, *, cut: bool, most: int = _ROWS) -> tuple[list[int], list[tuple[str, ...]]]:
+def _rows(text: str, delimiter: str, *, cut: bool, most: int = ROWS) -> tuple[list[int], list[tuple[str, ...]]]:
     """The rows that are not blank, and the line on which each begins. `cut`: the last may be half a row."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     lines, rows, begun = [], [], 1

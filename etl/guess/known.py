@@ -27,13 +27,16 @@ class Preset(NamedTuple):
     text: str
     mapping: Mapping
     zoned: bool  #: it knows its zone; else `text` has UTC for one
+    as_it_is: bool = True  #: it reads the file's format; else `text` has that for its own
 
 
 def preset_for(path: Path, head: Head) -> Preset | None:
     """The preset that reads most of the file's columns of those whose columns are all there; None where none does."""
     likely = _naming(head.names) if head.headed else lambda text: "header: none" in text
     fitting = [
-        each for each in _loaded(path.parent, likely) if not missing(each.mapping, head) and _maps(path, each.mapping)
+        each
+        for each in _loaded(path.parent, likely, head.format)
+        if not missing(each.mapping, head) and _maps(path, each.mapping)
     ]
     exact = len(head.names)
     return max(
@@ -64,7 +67,9 @@ def nearest_presets(names: Sequence[str], beside: Path) -> list[str]:
 def missing(mapping: Mapping, head: Head) -> set[str]:
     """The columns that the mapping needs and the file does not have; all of them where the file is written otherwise."""
     source, wanted = mapping.source, needed(mapping)
-    if source.format != "csv" or source.delimiter != head.delimiter or source.encoding != head.encoding:
+    if head.format not in (source.format, *source.others):
+        return wanted or {"*"}
+    if head.format == "csv" and (source.delimiter, source.encoding) != (head.delimiter, head.encoding):
         return wanted or {"*"}
     if source.header == "none":
         width = len(head.names)  # a row may end before the last of the names
@@ -88,7 +93,7 @@ def with_source(text: str, key: str, value: str) -> str:
     stop = start.end() + end.start() if end else len(text)
     part = text[start.start() : stop]
     if re.search(rf"(?m)^(?!\s*#).*\b{key}:", part):
-        part = re.sub(rf"\b{key}:\s*[^,}}\s]+", f"{key}: {value}", part, count=1)
+        part = re.sub(rf"\b{key}:\s*(\[[^\]]*\]|[^,}}\s]+)", f"{key}: {value}", part, count=1)
     elif "{" in part.split("\n", 1)[0]:
         part = part.replace("{", f"{{{key}: {value}, ", 1)
     else:
@@ -101,8 +106,11 @@ def _naming(names: Sequence[str]) -> Callable[[str], bool]:
     return lambda text: sum(name in text for name in names) >= min(3, len(names))
 
 
-def _loaded(beside: Path, likely: Callable[[str], bool]) -> list[Preset]:
-    """The presets whose text is likely and that can be read; one without a zone of its own is tried with UTC."""
+def _loaded(beside: Path, likely: Callable[[str], bool], table: str = "csv") -> list[Preset]:
+    """The presets whose text is likely and that can be read; one without a zone of its own is tried with UTC.
+
+    For a `table` of another format, such as a workbook, those of CSV files read that format instead.
+    """
     found = []
     for name, file in presets().items():
         text = file.read_text(encoding="utf-8")
@@ -110,13 +118,22 @@ def _loaded(beside: Path, likely: Callable[[str], bool]) -> list[Preset]:
             continue
         for zoned, tried in ((True, text), (False, with_source(text, "timezone", "UTC"))):
             try:
-                mapping = parse(tried, file, beside)
+                used, mapping = _for_table(tried, file, beside, table)
             except MappingError:  # its tables are not here
                 continue
             if mapping.source.timezone != "given":
-                found.append(Preset(name, tried, mapping, zoned))
+                found.append(Preset(name, used, mapping, zoned, used == tried))
                 break
     return found
+
+
+def _for_table(text: str, file: Path, beside: Path, table: str) -> tuple[str, Mapping]:
+    """A preset as it is, or, where it reads CSV files only, as one that reads this format; its text with it."""
+    mapping = parse(text, file, beside)
+    if mapping.source.format != "csv" or table in ("csv", *mapping.source.others):
+        return text, mapping
+    text = with_source(text, "format", table)
+    return text, parse(text, file, beside)
 
 
 def _maps(path: Path, mapping: Mapping) -> bool:

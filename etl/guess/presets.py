@@ -24,7 +24,10 @@ def from_preset(preset: Preset, names: Sequence[str], timezone: str, region: str
     text = with_source(with_source(preset.text, "timezone", timezone), "region", region)
     names = mapping.source.names or names
     unused = tuple(name for name in names if name not in {*columns_read(mapping), *needed(mapping)})
-    lines = [f"# This file looks like `{preset.name}`: begun from that preset, which can be used by its name as well."]
+    as_well = (
+        "which can be used by its name as well" if preset.as_it_is else "which reads the same columns of CSV files"
+    )
+    lines = [f"# This file looks like `{preset.name}`: begun from that preset, {as_well}."]
     lines += [f"# check: {comment(doubt)}" for doubt in doubts]
     lines += [f"# Columns that nothing reads: {comment(', '.join(unused))}"] if unused else []
     tables = tuple(mapping.tables.values())

@@ -13,7 +13,7 @@ import orjson
 
 from etl.engagement import EngagementType
 from etl.flow import LINK_KINDS, Engagement, Json, Key, LinkKind, Outcome, RemoteId, State
-from etl.hubspot import account, changing, contacts, read_objects
+from etl.hubspot import account, changing, contacts, read_objects, uploads
 from etl.hubspot.door import Door
 from etl.hubspot.lookups import LookUps
 from etl.hubspot.names import ASSOCIATION_IDS, KEY_PROPERTY, MAX_BATCH, OBJECT_TYPES, OBJECTS
@@ -93,6 +93,10 @@ class ObjectsTarget:
     async def add_contact(self, properties: Mapping[str, str]) -> Outcome:
         """One attempt to create a contact; see `contacts.add`."""
         return await contacts.add(self._door, properties)
+
+    async def upload(self, name: str, content: bytes) -> Outcome:
+        """One attempt to upload a file; see `uploads.upload`."""
+        return await uploads.upload(self._door, name, content)
 
     async def find(self, rows: Sequence[Engagement]) -> Mapping[Key, list[RemoteId]]:
         """By the unique property where there is one, else by search, whose index lags some seconds behind."""

@@ -171,6 +171,9 @@ class Target(Protocol):
     async def add_contact(self, properties: Mapping[str, str]) -> Outcome:
         """One attempt to create a contact, in a `place`; the outcome has no key. Raises where the account asks for an end."""
 
+    async def upload(self, name: str, content: bytes) -> Outcome:
+        """One attempt to upload a file, in a `place`; of the same content there is one. Otherwise as `add_contact`."""
+
     async def find(self, rows: Sequence[Engagement]) -> Mapping[Key, list[RemoteId]]:
         """The ids that engagements with these keys have in the account; a key that is not seen is absent. For settling."""
 

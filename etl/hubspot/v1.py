@@ -16,7 +16,7 @@ import orjson
 
 from etl.engagement import FIELDS, EngagementType
 from etl.flow import Engagement, Json, Key, LinkKind, Outcome, RemoteId
-from etl.hubspot import account, changing, contacts, read_objects, read_v1
+from etl.hubspot import account, changing, contacts, read_objects, read_v1, uploads
 from etl.hubspot.door import Door, together
 from etl.hubspot.lookups import LookUps
 from etl.hubspot.names import (
@@ -91,6 +91,10 @@ class V1Target:
     async def add_contact(self, properties: Mapping[str, str]) -> Outcome:
         """One attempt to create a contact; see `contacts.add`."""
         return await contacts.add(self._door, properties)
+
+    async def upload(self, name: str, content: bytes) -> Outcome:
+        """One attempt to upload a file; see `uploads.upload`."""
+        return await uploads.upload(self._door, name, content)
 
     async def find(self, rows: Sequence[Engagement]) -> Mapping[Key, list[RemoteId]]:
         """By the list of the first contact (or company, or deal) that a row is linked to, which is short and complete.

@@ -3,7 +3,7 @@
 A room of its own because everything about how a mapping is written ends here: nobody else knows YAML.
 """
 
-from etl.mapping.lint import lint, unsupported
+from etl.mapping.lint import lint
 from etl.mapping.model import Mapping
 from etl.mapping.names import check_header, columns_read
 from etl.mapping.parse import examine, parse
@@ -20,6 +20,5 @@ __all__ = [
     "load",
     "parse",
     "presets",
-    "unsupported",
     "written",
 ]

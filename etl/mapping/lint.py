@@ -1,4 +1,4 @@
-"""What is no mistake in a mapping, but worth a word: warnings, and the parts that this version does not run."""
+"""What is no mistake in a mapping, but worth a word: warnings."""
 
 from __future__ import annotations
 
@@ -14,13 +14,6 @@ from etl.mapping.shape import shown
 def lint(mapping: Mapping, header: Sequence[str] | None = None) -> list[Mistake]:
     """Warnings, in the order of the file: no key, fields that the v1 wire drops, columns of the file that no rule reads."""
     return in_order([*_no_key(mapping), *_group_key(mapping), *_not_on_v1(mapping), *_unused(mapping, header or ())])
-
-
-def unsupported(mapping: Mapping) -> list[Mistake]:
-    """The parts of a right mapping that this version cannot run, in the order of the file."""
-    return in_order(
-        [Mistake(place, "unsupported", f"{what} cannot be run yet", hint) for place, what, hint in _missing(mapping)]
-    )
 
 
 def _no_key(mapping: Mapping) -> Iterator[Mistake]:
@@ -60,8 +53,3 @@ def _unused(mapping: Mapping, header: Sequence[str]) -> Iterator[Mistake]:
     for column in header:
         if column not in named:
             yield Mistake(mapping.place, "unused_column", f"no rule reads the column `{shown(column)}`")
-
-
-def _missing(mapping: Mapping) -> Iterator[tuple[str, str, str]]:
-    if mapping.attachments is not None and mapping.attachments.files is not None:
-        yield mapping.attachments.place, "`attachments` by `files`", "upload them first and give their ids"

@@ -175,6 +175,7 @@ class Source(Node):
     """How to read the file."""
 
     format: Literal["csv", "excel", "jsonl", "parquet", "mbox", "eml", "ics", "google_voice"] = "csv"
+    others: tuple[Literal["csv", "excel", "jsonl", "parquet"], ...] = ()  #: formats that the ending of a file tells
     delimiter: str = ","
     quotes: Literal["strict", "lenient"] = "strict"  #: lenient: quotes that do not enclose a field are its text
     sheet: str | None = None  #: of a workbook; the first, unless named
@@ -257,11 +258,12 @@ class Associations(Node):
 
 
 class Attachments(Node):
-    """File ids (`ids`), or paths to upload first (`files`, relative to `base`)."""
+    """File ids (`ids`), or paths to upload first (`files`, below the folder `base`)."""
 
     ids: Value | None = None
     files: Value | None = None
-    base: Path | None = None
+    base: Path = Path()  #: absolute
+    max_mb: int = 20  #: of one file; a million bytes each
 
 
 class Example(Node):

@@ -87,7 +87,7 @@ def readers(folders: tuple[Path, ...]) -> dict[str, Read]:
         "associations": links.associations,
         "metadata": _later,
         "properties": fields.properties,
-        "attachments": parts.attachments,
+        "attachments": parts.attachments(folders),
         "on_change": one_of(ON_CHANGE),
         "tests": parts.examples,
     }

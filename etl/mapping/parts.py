@@ -22,11 +22,13 @@ from etl.mapping.shape import (
     Wrong,
     entries,
     filled_text,
+    found_in,
     items,
     members,
     nearest,
     note,
     one_of,
+    places,
     plain,
     regex,
     text,
@@ -35,10 +37,12 @@ from etl.mapping.shape import (
     whole,
 )
 from etl.mapping.steps import country, zone
-from etl.mapping.tree import Pairs, Scalar, Tree
+from etl.mapping.tree import Items, Pairs, Scalar, Tree
 from etl.mapping.value import value
 
 SOURCE_FORMATS = ("csv", "excel", "jsonl", "parquet", "mbox", "eml", "ics", "google_voice")
+#: Those whose rows are the same texts in whichever of them a table is written.
+TABLES = SOURCE_FORMATS[:4]
 #: What `expect` of a test may begin with.
 EXPECTED = ("outcome", "reason", "code", "column", "key", "engagement", "associations", "attachments", "metadata",
             "properties", "wanted")  # fmt: skip
@@ -47,6 +51,8 @@ EXPECTED = ("outcome", "reason", "code", "column", "key", "engagement", "associa
 def source(node: Tree, wrong: Wrong) -> Source:
     """How to read the file."""
     got = members(node, SOURCE_READERS, wrong, what="`source`")
+    if "format" in got:
+        got["format"], *got["others"] = got["format"]
     if got.get("header") == "none" and not got.get("names") and isinstance(node, Pairs):
         note(wrong, node, "missing_key", "`header: none` needs `names`, the names of the columns")
     if got.get("names") and got.get("header") != "none" and isinstance(node, Pairs):
@@ -74,18 +80,39 @@ def group(node: Tree, wrong: Wrong) -> Group:
     return Group(place=node.place, **{"by": Constant(value=None), **got})
 
 
-def attachments(node: Tree, wrong: Wrong) -> Attachments:
-    """File ids, or the paths of files to upload first."""
-    if not isinstance(node, Pairs) or not set(node.keys) & {"files", "base"}:
-        return Attachments(place=node.place, ids=value(node, wrong))
-    got = members(node, {"files": value, "base": filled_text}, wrong, what="`attachments`", required=["files"])
-    base = Path(got["base"]) if got.get("base") else None
-    return Attachments(place=node.place, files=got.get("files"), base=base)
+def attachments(folders: tuple[Path, ...]) -> Read:
+    """The reader of file ids, or of the paths of files to upload first, below a folder that is looked up in `folders`."""
+
+    def read(node: Tree, wrong: Wrong) -> Attachments:
+        if not isinstance(node, Pairs) or not set(node.keys) & ATTACHMENT_READERS.keys():
+            return Attachments(place=node.place, ids=value(node, wrong))
+        got = members(node, ATTACHMENT_READERS, wrong, what="`attachments`", required=["files"])
+        base = _base(node.get("base") or node, got.pop("base", ""), folders, wrong)
+        return Attachments(place=node.place, base=base, **got)
+
+    return read
 
 
 def examples(node: Tree, wrong: Wrong) -> tuple[Example, ...]:
     """The mapping's own tests."""
     return items(node, _example, wrong, what="of `{given, expect}`")
+
+
+def _base(node: Tree, name: str, folders: tuple[Path, ...], wrong: Wrong) -> Path:
+    """The folder of that name; without a name the last of `folders`: where the input lies, if that is known."""
+    if not name:
+        return (folders[-1] if folders else Path()).absolute()
+    if (found := found_in(folders, name, Path.is_dir)) is None:
+        message = f"the folder `{name}` is not in {places(folders)}"
+        note(wrong, node, "unknown_name", message, "put it there, or give its whole path")
+    return (found or Path()).absolute()
+
+
+def _formats(node: Tree, wrong: Wrong) -> tuple[str, ...]:
+    """One format, or several of tables, of which the ending of a file's name says the one that it has."""
+    if isinstance(node, Items):
+        return items(node, one_of(TABLES), wrong, what="of formats") or ("csv",)
+    return (one_of(SOURCE_FORMATS)(node, wrong),)
 
 
 def _delimiter(node: Tree, wrong: Wrong) -> str:
@@ -121,8 +148,11 @@ def _names(node: Tree, wrong: Wrong) -> tuple[str, ...]:
     return found
 
 
+#: The largest file that can be allowed, in MB: a file is sent from memory.
+MOST_MB = 100
+ATTACHMENT_READERS: dict[str, Read] = {"files": value, "base": filled_text, "max_mb": whole(1, MOST_MB)}
 SOURCE_READERS: dict[str, Read] = {
-    "format": one_of(SOURCE_FORMATS),
+    "format": _formats,
     "delimiter": _delimiter,
     "quotes": one_of(("strict", "lenient")),
     "sheet": filled_text,

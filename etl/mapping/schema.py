@@ -63,16 +63,21 @@ def _top() -> Mapping[str, Schema]:
         "associations": _map({kind: _ref(f"link/{kind}") for kind in LINK_KINDS} | {"require": _one(links.REQUIRE)}),
         "metadata": {"anyOf": [blocks, *(_ref(f"fields/{kind}") for kind in TYPES)]},
         "properties": _each(_ref("value")),
-        "attachments": {"anyOf": [_map({"files": _ref("value"), "base": _LITERAL}, ("files",)), _ref("value")]},
+        "attachments": {"anyOf": [_map(_keyed(parts.ATTACHMENT_READERS, _attachments()), ("files",)), _ref("value")]},
         "on_change": _one(_words(MappingFile, "on_change")),
         "tests": _list(_map({"given": _each(_ref("scalar")), "expect": _expect()}, ("given", "expect"))),
     }  # fmt: skip
     return _keyed(readers(()), known)
 
 
+def _attachments() -> Mapping[str, Schema]:
+    size = {"type": "integer", "minimum": 1, "maximum": parts.MOST_MB, "description": "Of one file, in MB; default 20."}
+    return {"files": _ref("value"), "base": _LITERAL, "max_mb": size}
+
+
 def _source() -> Mapping[str, Schema]:
     return {
-        "format": _one(parts.SOURCE_FORMATS), "delimiter": {"type": "string"}, "encoding": {"type": "string"},
+        "format": {"anyOf": [_one(parts.SOURCE_FORMATS), _list(_one(parts.TABLES))]}, "delimiter": {"type": "string"}, "encoding": {"type": "string"},
         "quotes": _one(_words(Source, "quotes")), "sheet": _LITERAL,
         "header": {"anyOf": [{"type": "integer", "minimum": 1}, {"const": "none"}]}, "names": _TEXTS,
         "skip_rows": _WHOLE, "stop_at": _each(_LITERAL), "missing": _TEXTS, "timezone": {"type": "string"}, "region": _region(),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from etl.errors import Mistake
@@ -163,6 +164,23 @@ def scalar(node: Tree, wrong: Wrong) -> Plain:
         return node.value
     expected(node, "a text, number, true, false or null", wrong)
     return None
+
+
+def found_in(folders: Iterable[Path], name: str, fits: Callable[[Path], bool]) -> Path | None:
+    """The first of the folders' paths of that name that fits (is a file, is a folder); None where none does."""
+
+    def fit(path: Path) -> bool:
+        try:
+            return fits(path)
+        except (OSError, ValueError):  # a name too long, a folder that may not be read, a NUL
+            return False
+
+    return next((path for path in (folder / name for folder in folders) if fit(path)), None)
+
+
+def places(folders: Iterable[Path]) -> str:
+    """Folders as a message names them."""
+    return " or in ".join(f"`{folder}`" for folder in folders)
 
 
 def note(wrong: Wrong, node: Tree | Node, code: str, message: str, hint: str = "") -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from etl.mapping.model import Table
-from etl.mapping.shape import Read, Wrong, entries, filled_text, members, nearest, note, one_of
+from etl.mapping.shape import Read, Wrong, entries, filled_text, found_in, members, nearest, note, one_of, places
 from etl.mapping.tree import Pairs, Tree
 
 #: Names that `lookup` understands without a table.
@@ -35,21 +35,12 @@ def _table(node: Tree, folders: tuple[Path, ...], wrong: Wrong) -> Table:
         return Table(place=node.place, path=Path(), key="", value="")
     file = node.get("file") or node
     name = got.pop("file")
-    paths = [folder / name for folder in folders]
-    path = next((each for each in paths if _is_file(each)), None)
+    path = found_in(folders, name, Path.is_file)
     if path is None:
-        places = " or in ".join(f"`{folder}`" for folder in folders)
-        note(wrong, file, "unknown_name", f"the table's file `{name}` is not in {places}", "put it there")
+        note(wrong, file, "unknown_name", f"the table's file `{name}` is not in {places(folders)}", "put it there")
     else:
         _table_header(node, path, got, wrong)
-    return Table(place=node.place, path=(path or paths[0]).absolute(), **got)
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a name too long, a folder that may not be read
-        return False
+    return Table(place=node.place, path=(path or folders[0] / name).absolute(), **got)
 
 
 def _table_header(node: Pairs, path: Path, got: dict[str, Any], wrong: Wrong) -> None:

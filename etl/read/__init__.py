@@ -15,9 +15,10 @@ from typing import NamedTuple
 
 from etl.flow import Chunk
 from etl.mapping.model import Source
-from etl.read.files import Fingerprint, fingerprint, opened, text_bytes, unchanged
-from etl.read.inputs import inputs
+from etl.read.files import Fingerprint, fingerprint, opened, seen, text_bytes, unchanged
+from etl.read.inputs import format_of, inputs
 from etl.read.limits import DEFAULT, Limits
+from etl.read.remote import address_of
 
 __all__ = [
     "Fingerprint",
@@ -27,7 +28,9 @@ __all__ = [
     "fingerprint",
     "header",
     "inputs",
+    "is_remote",
     "read",
+    "seen",
     "text_bytes",
     "unchanged",
     "unread",
@@ -88,6 +91,11 @@ def unread(path: Path, source: Source, *, chunk_bytes: int = 8 << 20, limits: Li
     return map(at_hand, _format(source).read(path, source, chunk_bytes, limits))
 
 
+def is_remote(path: Path) -> bool:
+    """Whether the input is the address of a store (`s3://...`), and no path of this machine."""
+    return address_of(path) is not None
+
+
 def at_hand(chunk: Chunk) -> Unread:
     """A chunk that was read, to be given again."""
     return partial(_itself, chunk)
@@ -110,7 +118,7 @@ def _as_written(path: Path, source: Source) -> Source:
     with opened(path) as stream:
         first_line = stream.read(_HEAD_BYTES).split(b"\n", 1)[0]
     if _REJECT_FILE not in first_line:
-        return source
+        return source.model_copy(update={"format": format_of(path, source)}) if source.others else source
     own_way = Source(missing=tuple(dict.fromkeys(["", *source.missing])))
     return own_way.model_copy(update={"timezone": source.timezone, "region": source.region})
 

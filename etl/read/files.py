@@ -20,6 +20,7 @@ from typing import BinaryIO
 from etl.errors import ContentError, InputError
 from etl.read.archives import member_of, opened_member, unpacked_bytes
 from etl.read.limits import DEFAULT, Limits
+from etl.read.remote import address_of, opened_remote, state
 
 #: First bytes of files that are no text, and what they are.
 _MAGIC: tuple[tuple[bytes, str], ...] = (
@@ -69,6 +70,14 @@ def unchanged(seen: Fingerprint) -> bool:
         return False
 
 
+def seen(path: Path) -> tuple[int, int] | None:
+    """Size and time of change of an input as this machine sees it, or None where it does not; reads nothing."""
+    try:
+        return _stat(path)[:2]
+    except (OSError, InputError):
+        return None
+
+
 def text_bytes(path: Path) -> int:
     """About how many bytes of text an input holds, unpacked: what its size on the disk says, for whoever divides work."""
     member = member_of(path)
@@ -83,6 +92,10 @@ def opened(path: Path, limits: Limits = DEFAULT) -> Iterator[BinaryIO]:
     Opened without blocking and judged by what was opened, so that neither a FIFO nor a swap in between can hang it.
     Raises `InputError`; for a member, `ContentError` too.
     """
+    if address := address_of(path):
+        with opened_remote(address) as stream:
+            yield stream
+        return
     member = member_of(path)
     with _regular(member.archive if member else path) as raw:
         yield opened_member(member, raw, limits) if member else raw
@@ -95,6 +108,8 @@ def _below(folder: Path) -> list[Path]:
 
 def _stat(path: Path) -> tuple[int, int, int, int]:
     """Size (bytes), time of change (ns), inode and device; of a folder, the sizes' sum and the latest time."""
+    if address := address_of(path):
+        return *state(address), 0, 0
     member = member_of(path)
     try:
         own = (member.archive if member else path).stat()

@@ -37,8 +37,19 @@ def header(path: Path, source: Source, limits: Limits) -> tuple[str, ...]:
     return _header(path, _sheet(path, source, limits), source, limits)[0].kept
 
 
+def sheets(path: Path, limits: Limits) -> Iterator[tuple[str, list[list[str]]]]:
+    """Every sheet of a workbook, lazily: its name, and its cells as text. Raises as `etl.read.read`."""
+    for name, values in _sheets(path, None, limits):
+        yield name, [[_cell(each) or "" for each in row] for row in values]
+
+
 def _sheet(path: Path, source: Source, limits: Limits) -> list[list[Any]]:
-    """The cells of the sheet from its first row and column on, empty ones too: so that places are right."""
+    """The cells of the sheet that is named, or of the first."""
+    return next(_sheets(path, source.sheet, limits))[1]
+
+
+def _sheets(path: Path, wanted: str | None, limits: Limits) -> Iterator[tuple[str, list[list[Any]]]]:
+    """The sheet of that name, or all; the cells from its first row and column on, empty ones too: so that places are right."""
     from python_calamine import CalamineError, CalamineWorkbook, PasswordError
 
     with opened(path, limits) as raw:
@@ -53,11 +64,11 @@ def _sheet(path: Path, source: Source, limits: Limits) -> list[list[Any]]:
         book = CalamineWorkbook.from_filelike(BytesIO(content))
         if not book.sheet_names:
             raise empty(path, "the workbook has no sheet")
-        name = source.sheet if source.sheet is not None else book.sheet_names[0]
-        if name not in book.sheet_names:
+        if wanted is not None and wanted not in book.sheet_names:
             hint = f"It has {', '.join(map(repr, book.sheet_names[:20]))}; set `sheet` under `source:`."
-            raise ContentError(f"{path}: there is no sheet {name!r}.", hint=hint, code="no_sheet")
-        return book.get_sheet_by_name(name).to_python(skip_empty_area=False)
+            raise ContentError(f"{path}: there is no sheet {wanted!r}.", hint=hint, code="no_sheet")
+        for name in book.sheet_names if wanted is None else [wanted]:
+            yield name, book.get_sheet_by_name(name).to_python(skip_empty_area=False)
     except PasswordError:
         hint = "Save it without a password."
         raise ContentError(f"{path}: the workbook has a password.", hint=hint, code="bad_workbook") from None

@@ -86,8 +86,8 @@ def whole_file(path: Path) -> Iterator[TextIO]:
 
 
 @contextmanager
-def whole_bytes(path: Path) -> Iterator[BinaryIO]:
-    """The same for bytes."""
+def whole_bytes(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
+    """The same for bytes; where it need not survive a power cut, it does not wait for the disk."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         private_folder(path.parent)
@@ -96,7 +96,8 @@ def whole_bytes(path: Path) -> Iterator[BinaryIO]:
             with os.fdopen(fd, "wb") as out:
                 yield out
                 out.flush()
-                os.fsync(out.fileno())
+                if durable:
+                    os.fsync(out.fileno())
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)

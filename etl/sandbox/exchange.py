@@ -90,7 +90,7 @@ class Exchange:
         call = Call(asked.path, asked.query, asked.body, now_ms, asked.number, asked.url_path)
         if kind.holds == "thinned" and portal.faults.coin():
             call, kind = without_one(call, portal.faults), kind._replace(holds="truth")
-        store.begin()
+        store.begin(settled=self._work not in {"create", "batch"})
         try:
             answer = self._handler(portal, call)
         except Refusal as refusal:

@@ -140,6 +140,8 @@ INDEXED: Final = frozenset({
     "hs_unique_id", "hs_call_external_id", "email", "domain", "name", "dealname",
     "hs_searchable_calculated_phone_number", "hs_searchable_calculated_mobile_number",
 })  # fmt: skip
+#: type -> the properties without one; what the account has added is not among them.
+UNINDEXED: Final = {object_type: frozenset(STANDARD[object_type].keys() - INDEXED) for object_type in STANDARD}
 
 
 def checked(known: Mapping[str, Property], given: Any, owners: Collection[str]) -> tuple[dict[str, str], list[Invalid]]:
@@ -149,11 +151,14 @@ def checked(known: Mapping[str, Property], given: Any, owners: Collection[str]) 
     good: dict[str, str] = {}
     problems: list[Invalid] = []
     for name, value in given.items():
+        what = known.get(name)
+        if type(value) is str and (value in what.options if what and what.options else what is TEXT and len(value) <= MAX_TEXT):
+            good[name] = value  # most values go this way
+            continue
         text = "" if value is None else value  # null empties a property, as "" does
         if not isinstance(text, str):
             raise wrong_json("java.lang.String", text)
-        what = known.get(name)
-        stored = text if what is TEXT and len(text) <= MAX_TEXT else _stored(what, name, text, owners)
+        stored = _stored(what, name, text, owners)
         if isinstance(stored, Invalid):
             problems.append(stored)
         else:

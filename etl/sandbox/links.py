@@ -26,6 +26,7 @@ TYPE_IDS: Final[dict[tuple[str, str], int]] = {
 }  # fmt: skip
 #: The primary company of a contact has a type id of its own beside the plain one; so has the way back.
 PRIMARY_IDS: Final = {("contacts", "companies"): 1, ("companies", "contacts"): 2}
+_PRIMARY: Final = frozenset(PRIMARY_IDS.values())
 _PAIRS: Final = {i: pair for pair, i in [*TYPE_IDS.items(), *PRIMARY_IDS.items()]}
 #: engagement `associations` of v1 -> type
 V1_LISTS: Final = {"contactIds": "contacts", "companyIds": "companies", "dealIds": "deals", "ticketIds": "tickets"}
@@ -57,7 +58,7 @@ def of_types(from_type: str, from_id: int, to_id: int, types: Any) -> list[Link]
             raise Refusal(400, f"No association type with id {type_id} exists", "VALIDATION_ERROR")
         pair_from, pair_to = _PAIRS[type_id]
         if pair_from == from_type:
-            links.append(Link(from_type, from_id, pair_to, to_id, type_id in PRIMARY_IDS.values()))
+            links.append(Link(from_type, from_id, pair_to, to_id, type_id in _PRIMARY))
     return links
 
 
@@ -100,7 +101,7 @@ def _singular(object_type: str) -> str:
 def _to_id(association: Any) -> int:
     to = association.get("to") if isinstance(association, dict) else None
     text = str(to.get("id", "")) if isinstance(to, dict) else ""
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
+    if not (text.isdigit() and text.isascii() and len(text) < 19):
         raise Refusal(400, f"Invalid object id {text!r} in associations", "VALIDATION_ERROR")
     return int(text)
 

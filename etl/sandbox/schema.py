@@ -2,7 +2,7 @@
 
 Engagements and the other objects have the same columns in two tables, since the ids of engagements are unique in the
 account and those of the others only within their type. Values with an index stand once more in `value`, folded to lower
-case; links stand in both directions. `version` has the values that properties had before a change; `file` has what is
+case; links stand in both directions; rows of both wait in `late_value` and `late_link` for their move. `version` has the values that properties had before a change; `file` has what is
 told about an uploaded file, not its bytes. `archived` is 1 for what is in the recycle bin, 2 for what is gone for good.
 """
 
@@ -29,6 +29,8 @@ CREATE TABLE IF NOT EXISTS link (from_type TEXT, from_id INTEGER, to_type TEXT, 
     PRIMARY KEY (from_type, from_id, to_type, to_id)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS value (type TEXT, name TEXT, value TEXT, id INTEGER,
     PRIMARY KEY (type, name, value, id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS late_value (type TEXT, name TEXT, value TEXT, id INTEGER);
+CREATE TABLE IF NOT EXISTS late_link (from_type TEXT, from_id INTEGER, to_type TEXT, to_id INTEGER, main INTEGER);
 CREATE TABLE IF NOT EXISTS owner (id INTEGER PRIMARY KEY, email TEXT NOT NULL, firstname TEXT NOT NULL,
     lastname TEXT NOT NULL, active INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS property (type TEXT, name TEXT, definition TEXT NOT NULL, is_unique INTEGER NOT NULL,

@@ -57,7 +57,7 @@ def seed(store: Store, folder: Path, now_ms: int) -> dict[str, int]:
         store.keep()
         raise
     store.commit()
-    store.keep()
+    store.settle()
     store.count_on_from_highest()
     return counts
 

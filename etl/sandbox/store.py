@@ -9,14 +9,16 @@ from __future__ import annotations
 import secrets
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
 from etl.errors import StorageError
-from etl.sandbox.fields import INDEXED, STANDARD, Property, as_number
+from etl.sandbox.fields import STANDARD, TEXT, UNINDEXED, Property, as_number
 from etl.sandbox.files import Files
+from etl.sandbox.late import LINK, MOST, Late, Value, far_ends
 from etl.sandbox.schema import COLUMNS, SCHEMA, Held, Link, held_of, table
 from etl.sandbox.versions import Version, note, versions
 from etl.sandbox.words import has_token
@@ -55,6 +57,7 @@ class Store:
             "INSERT OR IGNORE INTO portal VALUES ('id', ?)", (str(40_000_000 + secrets.randbelow(9_000_000)),)
         )
         self.files = Files(self._db)
+        self._late, self._late_changed = Late(self._db), False
         self.portal_id = int(self._one("SELECT value FROM portal WHERE name = 'id'"))
         self._next_id = FIRST_ID
         self.count_on_from_highest()
@@ -66,11 +69,17 @@ class Store:
         """Closes the file; what was committed stays."""
         self._db.close()
 
-    def begin(self) -> None:
-        """Starts the writing of one request, within the transaction that is open, or in a new one."""
+    def begin(self, *, settled: bool = False) -> None:
+        """Starts the writing of one request, within the transaction that is open, or in a new one.
+
+        With `settled` all that is in the store is found by value and from either end of its links.
+        """
         if not self._db.in_transaction:
             self._db.execute("BEGIN IMMEDIATE")
+        if settled or len(self._late) >= MOST:
+            self._late.settle()
         self._db.execute("SAVEPOINT request")
+        self._late_changed = False
 
     def commit(self) -> None:
         """Adds what was written since `begin` to the transaction; `keep` makes it last."""
@@ -87,6 +96,14 @@ class Store:
         self._db.execute("RELEASE request")
         self._known.clear()
         self._owner_ids = None
+        if self._late_changed:
+            self._late.read_again()
+
+    def settle(self) -> None:
+        """Makes all that is in the store to be found by value and from either end of its links, also by other connections."""
+        self.begin(settled=True)
+        self.commit()
+        self.keep()
 
     def is_empty(self) -> bool:
         """Whether the store holds no contact, company, deal, owner or engagement yet."""
@@ -113,11 +130,15 @@ class Store:
             rows = [(*h[:7], orjson.dumps(h.properties).decode(), h.request) for h in held]
             sql = f"INSERT INTO {table(held[0].type)} ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?)"  # noqa: S608
             self._db.executemany(sql, rows)
-            self._db.executemany("INSERT INTO value VALUES (?,?,?,?)", self._values(held))
-        self.link(links)
+        listed = list(links)
+        self._db.executemany(LINK.format("VALUES (?,?,?,?,?)"), listed)
+        self._late.add(self._values(held), far_ends(listed))
+        self._late_changed = True
 
     def update(self, held: Held) -> None:
         """Writes an object again; what is archived loses its links, and what changed is noted in its history."""
+        self._late.settle()
+        self._late_changed = True
         before = self.get(held.type, [held.id])[held.id]
         note(self._db, before, held)
         self._db.executemany("DELETE FROM value WHERE type=? AND name=? AND value=? AND id=?", self._values([before]))
@@ -153,10 +174,11 @@ class Store:
 
     def by_value(self, object_type: str, name: str, values: Collection[str]) -> dict[str, list[int]]:
         """The ids that have each value (in lower case) in an indexed property, ascending."""
-        folded = orjson.dumps([v.lower() for v in values]).decode()
+        folded = [v.lower() for v in values]
         sql = "SELECT value, id FROM value WHERE type = ? AND name = ? AND value IN (SELECT value FROM json_each(?)) ORDER BY id"
         found: dict[str, list[int]] = {}
-        for value, i in self._db.execute(sql, (object_type, name, folded)):
+        rows = self._db.execute(sql, (object_type, name, orjson.dumps(folded).decode()))
+        for value, i in chain(rows, self._late.ids(object_type, name, folded)):  # ids that wait are the highest
             found.setdefault(value, []).append(i)
         return found
 
@@ -188,9 +210,8 @@ class Store:
 
     def link(self, links: Iterable[Link]) -> None:
         """Makes links, both directions each; those that are there stay (and become main when that is asked for)."""
-        rows = [row for a in links for row in (a, Link(a.to_type, a.to_id, a.from_type, a.from_id, a.main))]
-        sql = "INSERT INTO link VALUES (?,?,?,?,?) ON CONFLICT DO UPDATE SET main = max(main, excluded.main)"
-        self._db.executemany(sql, rows)
+        listed = list(links)
+        self._db.executemany(LINK.format("VALUES (?,?,?,?,?)"), [*listed, *far_ends(listed)])
 
     def unlink(self, a: Link) -> None:
         """Takes a link away, both directions."""
@@ -232,7 +253,7 @@ class Store:
     def known(self, object_type: str) -> Mapping[str, Property]:
         """The properties by name, standard and added ones."""
         if object_type not in self._known:
-            added = {d["name"]: Property(_KINDS.get(d["type"], "string"), _options(d)) for d in self.added(object_type)}
+            added = {d["name"]: _property(d) for d in self.added(object_type)}
             self._known[object_type] = STANDARD[object_type] | added
         return self._known[object_type]
 
@@ -286,12 +307,12 @@ class Store:
             count += status != 429
         return count
 
-    def _values(self, held: Iterable[Held]) -> list[tuple[str, str, str, int]]:
+    def _values(self, held: Iterable[Held]) -> list[Value]:
         return [
             (h.type, name, value.lower(), h.id)
             for h in held
-            for name, value in h.properties.items()
-            if value and (name in INDEXED or name not in STANDARD[h.type])
+            for name in h.properties.keys() - UNINDEXED[h.type]
+            if (value := h.properties[name])
         ]
 
     def _one(self, sql: str, values: Sequence[Any] = ()) -> Any:
@@ -302,8 +323,10 @@ class Store:
 _KINDS = {"number": "number", "datetime": "datetime", "date": "datetime", "enumeration": "enumeration", "bool": "bool"}
 
 
-def _options(definition: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(str(o["value"]) for o in definition.get("options") or ())
+def _property(definition: Mapping[str, Any]) -> Property:
+    options = tuple(str(o["value"]) for o in definition.get("options") or ())
+    added = Property(_KINDS.get(definition["type"], "string"), options)
+    return TEXT if added == TEXT else added
 
 
 def _list(ids: Collection[int]) -> str:

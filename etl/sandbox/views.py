@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 from uuid import NAMESPACE_OID, uuid5
 
@@ -255,6 +256,7 @@ def _preview_html(text: str) -> str:
     return f"<html>\n <head></head>\n <body>\n {escaped}\n </body>\n</html>"
 
 
+@lru_cache(maxsize=256)
 def _iso_ms(time_ms: int) -> str:
     text = iso(time_ms)
     return text if time_ms % 1000 else text.replace("Z", ".000Z")

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from etl.errors import MappingError, Mistake
+from etl.errors import MappingError
 from etl.flow import Keys, LinkKind, Wanted
 from etl.mapping import Mapping as Rulebook
 from etl.mapping import check_header, columns_read
-from etl.mapping.model import LIST_COLUMNS, Constant, From, Ref, Value
+from etl.mapping.model import LIST_COLUMNS, Constant, From, Ref
 from etl.mapping.names import children
 from etl.transform.conditions import Holds, compile_when
+from etl.transform.files import compile_files
 from etl.transform.frame import Compiled, Frame
 from etl.transform.groups import Grouping, compile_group
 from etl.transform.keys import compile_named_key, compile_row_key
@@ -48,18 +49,26 @@ class Rules:
     names: Names  #: what values refer to, for whoever looks at single values: `explain`
 
 
-def compile_rules(mapping: Rulebook, *, dispositions: Mapping[str, str], header: Sequence[str], now_ms: int) -> Rules:
+def compile_rules(
+    mapping: Rulebook,
+    *,
+    dispositions: Mapping[str, str],
+    header: Sequence[str],
+    now_ms: int,
+    tables: Mapping[str, Mapping[str, str]] | None = None,
+) -> Rules:
     """The mapping for files with that header, at that time (ms, UTC), with the account's call outcomes (label -> GUID).
 
-    Reads the crosswalk tables. Raises `MappingError` for what cannot work with this header, `InputError` and
+    Reads the crosswalk tables, unless they are given as `read_tables` gives them. Raises `MappingError` for what cannot work with this header, `InputError` and
     `ContentError` for tables.
     """
     if wrong := check_header(mapping, header):
         raise MappingError(wrong)
-    tables = read_tables(mapping.tables, mapping.source.region)
+    tables = read_tables(mapping.tables, mapping.source.region) if tables is None else tables
     names = _names(mapping, tables, dispositions, header, now_ms)
     part = mapping.engagement
     owner = part.ownerId or Constant(value=None)
+    attachments = _attachments(mapping, names)
     return Rules(
         skips=tuple((compile_when(each.when, refer(names, each)), each.reason) for each in mapping.skip),
         group=compile_group(mapping.group, names),
@@ -70,9 +79,11 @@ def compile_rules(mapping: Rulebook, *, dispositions: Mapping[str, str], header:
         active=compile_value(part.active or Constant(value=True), names, "engagement.active"),
         owner=compile_value(owner, names, "engagement.ownerId"),
         owner_in_words=any(value.lookup == "owner" for value in _froms(owner, mapping)),
-        metadata={type_: compile_metadata(type_, block, names) for type_, block in mapping.metadata.items()},
+        metadata={
+            type_: compile_metadata(type_, block, names, attachments) for type_, block in mapping.metadata.items()
+        },
         properties=compile_properties(mapping.properties, names),
-        attachments=compile_file_ids(_file_ids(mapping), names),
+        attachments=attachments,
         wanted=compile_wanted(mapping.associations, mapping.tables, names),
         tables=tables,
         now_ms=now_ms,
@@ -114,12 +125,12 @@ def _key(mapping: Rulebook, names: Names, header: Sequence[str]) -> Callable[[Fr
     return compile_row_key([name for name in columns_read(mapping) if name in header], mapping.namespace)
 
 
-def _file_ids(mapping: Rulebook) -> Value | None:
-    attachments = mapping.attachments
-    if attachments is not None and attachments.files is not None:
-        message = "`files` (paths to upload first) cannot be run yet"
-        raise MappingError([Mistake(attachments.place, "unsupported", message)])
-    return attachments.ids if attachments is not None else None
+def _attachments(mapping: Rulebook, names: Names) -> Callable[[Frame], Any]:
+    """File ids, or files by their paths."""
+    part = mapping.attachments
+    if part is None or part.files is None:
+        return compile_file_ids(part.ids if part else None, names)
+    return compile_files(part.files, part.base, part.max_mb * 1_000_000, names)
 
 
 def _froms(part: Any, mapping: Rulebook) -> Iterator[From]:

@@ -29,8 +29,13 @@ _GUID = "^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$"
 _URL = r"^(?i:https?)://[^\s/?#]"  #: the beginning; white space is looked for apart, which is faster
 
 
-def compile_metadata(type_: EngagementType, block: Mapping[str, Value], names: Names) -> Callable[[Frame], Any]:
-    """A function from a frame to one JSON object a row: the `metadata` of that type, checked."""
+def compile_metadata(
+    type_: EngagementType, block: Mapping[str, Value], names: Names, attachments: Callable[[Frame], Any]
+) -> Callable[[Frame], Any]:
+    """A function from a frame to one JSON object a row: the `metadata` of that type, checked.
+
+    A note with `attachments` needs no other field.
+    """
     fields = FIELDS[type_]
     values = {name: compile_value(value, names, f"metadata.{name}") for name, value in block.items()}
     writers = {name: writer(fields[name], f"metadata.{name}", names.now_ms) for name in values}
@@ -39,7 +44,7 @@ def compile_metadata(type_: EngagementType, block: Mapping[str, Value], names: N
         mark = frame.problems.mark()
         columns = {name: value(frame) for name, value in values.items()}
         broken = frame.failed(mark)
-        _check_required(frame, fields, columns, broken, type_)
+        _check_required(frame, fields, columns, broken, type_, attachments if type_ == "NOTE" else None)
         members = [(name, writers[name](frame, column)) for name, column in columns.items()]
         if type_ == "MEETING":
             _check_order(frame, columns)
@@ -104,12 +109,22 @@ def checked_time(frame: Frame, column: Column, label: str, now_ms: int) -> Any:
 
 
 def _check_required(
-    frame: Frame, fields: Mapping[str, Field], columns: Mapping[str, Column], broken: _Mask, type_: str
+    frame: Frame,
+    fields: Mapping[str, Field],
+    columns: Mapping[str, Column],
+    broken: _Mask,
+    type_: str,
+    instead: Callable[[Frame], Any] | None,
 ) -> None:
+    """Refuses rows without a field that they need; one that has a list of something `instead` needs none."""
     for name, field in fields.items():
         if field.required:
-            empty = columns[name].empty if name in columns else np.ones(len(frame), np.bool_)
-            frame.refuse(empty & ~broken, "field_missing", f"metadata.{name}", None, f"a {type_} needs `{name}`")
+            lacks = ~broken & (columns[name].empty if name in columns else np.ones(len(frame), np.bool_))
+            if instead is not None and lacks.any():
+                places, part = frame.part(lacks)
+                mark = part.problems.mark()
+                lacks[places] = as_mask(pc.equal(instead(part), "[]")) & ~part.failed(mark)
+            frame.refuse(lacks, "field_missing", f"metadata.{name}", None, f"a {type_} needs `{name}`")
 
 
 def _check_order(frame: Frame, columns: Mapping[str, Column]) -> None:

@@ -2,8 +2,9 @@
 
 `transform` compares `etl transform` (and with `--low-memory`) with baseline_pandas.py, payload by payload and reject by
 reject. `plan` compares `etl plan` with the same script, which stages nothing; `again` is the plan of a night in which
-nothing changed. All run in turn, A B A B, so that a drift of the machine hits all; each figure is of the process and all
-its helpers together: wall time, CPU time, peak memory (proportional set size, sampled). Medians are printed.
+nothing changed. All run in turn, A B A B, so that a drift of the machine hits all, and medians are printed. A first round
+apart from these is looked at while it runs, which slows it: for CPU time and peak memory (proportional set size, sampled)
+of the process and all its helpers together.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
-from contextlib import closing, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,52 +60,71 @@ def compare(what: str, rows: int, runs: int, work: Path) -> int:
     """Runs both in turn and prints a line for each; the exit code."""
     source = work / f"calls_{rows}.csv"
     if not source.exists():
-        _run([sys.executable, str(HERE / "generate.py"), str(rows), str(source)], work)
-    product = _product(what, source, work)
+        run([sys.executable, str(HERE / "generate.py"), str(rows), str(source)], work)
+    product = product_command(what, source, work)
     second = {"low memory": [*product, "--low-memory"]} if what == "transform" else {"again": product}
-    peers = {"baseline": _baseline(source, work), what: product, **second}
-    costs: dict[str, list[Cost]] = {name: [] for name in peers}
-    for _ in range(runs):
+    peers = {"baseline": baseline_command(source, work), what: product, **second}
+    costs: dict[str, Cost] = {}
+    walls_s: dict[str, list[float]] = {name: [] for name in peers}
+    for turn in range(1 + runs):
         for name, command in peers.items():
             if name == "again":
                 _as_if_sent(work / "state/bench.sqlite")
             else:
                 shutil.rmtree(work / "state", ignore_errors=True)
-            costs[name].append(_run(command, work))
-    _print(rows, costs)
+            if turn == 0:
+                costs[name] = run_watched(command, work)
+            else:
+                walls_s[name].append(run(command, work))
+    _print(rows, costs, walls_s)
     return _print_differences(work) if what == "transform" else 0
 
 
-def _baseline(source: Path, work: Path) -> list[str]:
+def baseline_command(source: Path, work: Path) -> list[str]:
+    """The script, which writes into `work`."""
     script = str(HERE / "baseline_pandas.py")
     return [sys.executable, script, str(source), str(work / "baseline.jsonl"), str(work / "baseline.rejects.csv")]
 
 
-def _product(what: str, source: Path, work: Path) -> list[str]:
+def product_command(what: str, source: Path, work: Path) -> list[str]:
+    """The product, which writes into `work`."""
     command = [sys.executable, "-m", "etl", what, str(source), "-m", str(MAPPING)]
     if what == "plan":
         return [*command, "--checkpoint", str(work / "state/bench.sqlite")]
     return [*command, "-o", str(work / "transform.jsonl"), "--rejects", str(work / "transform.rejects.csv")]
 
 
-def _run(command: list[str], work: Path) -> Cost:
-    """The cost of one run to its end; stops the benchmark if it fails (exit 3 means: finished, with rejects)."""
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    environment["PYTHONPATH"] = str(HERE.parent.parent)
-    with (work / "stderr.txt").open("w+b") as errors:
+def run(command: list[str], work: Path) -> float:
+    """The seconds that one run takes to its end; a run that fails stops the benchmark (exit 3: finished, with rejects)."""
+    with _started(command, work) as process:
         start = time.perf_counter()
-        process = subprocess.Popen(command, cwd=work, env=environment, stdout=subprocess.DEVNULL, stderr=errors)
+        process.wait()
+        return time.perf_counter() - start
+
+
+def run_watched(command: list[str], work: Path, every_s: float = 0.3) -> Cost:
+    """The cost of one run, which is a little slower for being looked at."""
+    with _started(command, work) as process:
+        start = time.perf_counter()
         cpu_s, peak_kib = dict[int, float](), 0
         while process.poll() is None:
             family = _family(process.pid)
             cpu_s |= {pid: used for pid in family if (used := _cpu_s(pid))}
             peak_kib = max(peak_kib, sum(map(_pss_kib, family)))
-            time.sleep(0.3)  # looking at memory takes some of the machine
-        wall_s = time.perf_counter() - start
+            time.sleep(every_s)
+        return Cost(time.perf_counter() - start, sum(cpu_s.values()), peak_kib / 1024)
+
+
+@contextmanager
+def _started(command: list[str], work: Path) -> Iterator[subprocess.Popen[bytes]]:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment["PYTHONPATH"] = str(HERE.parent.parent)
+    with (work / "stderr.txt").open("w+b") as errors:
+        with subprocess.Popen(command, cwd=work, env=environment, stdout=subprocess.DEVNULL, stderr=errors) as process:
+            yield process
         if process.returncode not in (0, 3):
             errors.seek(0)
             sys.exit(f"{' '.join(command)}\nended with {process.returncode}:\n{errors.read()[-2000:].decode()}")
-    return Cost(wall_s, sum(cpu_s.values()), peak_kib / 1024)
 
 
 def _as_if_sent(checkpoint: Path) -> None:
@@ -145,14 +165,14 @@ def _pss_kib(pid: int) -> int:
     return 0
 
 
-def _print(rows: int, costs: Mapping[str, list[Cost]]) -> None:
+def _print(rows: int, costs: Mapping[str, Cost], walls_s: Mapping[str, list[float]]) -> None:
     """A table of medians; the last column is how many times as many rows a second as the baseline."""
     print(f"{'':10} {'rows/s':>10} {'wall s':>8} {'(min-max)':>15} {'CPU s':>8} {'peak MiB':>9} {'x baseline':>10}")
-    base_s = statistics.median(cost.wall_s for cost in costs["baseline"])
-    for name, runs in costs.items():
-        wall_s, cpu_s, peak_mib = (statistics.median(values) for values in zip(*runs, strict=True))
-        spread = f"({min(runs).wall_s:.2f}-{max(runs).wall_s:.2f})"
-        figures = f"{rows / wall_s:10,.0f} {wall_s:8.2f} {spread:>15} {cpu_s:8.2f} {peak_mib:9.0f}"
+    base_s = statistics.median(walls_s["baseline"])
+    for name, each_s in walls_s.items():
+        wall_s, cost = statistics.median(each_s), costs[name]
+        spread = f"({min(each_s):.2f}-{max(each_s):.2f})"
+        figures = f"{rows / wall_s:10,.0f} {wall_s:8.2f} {spread:>15} {cost.cpu_s:8.2f} {cost.peak_mib:9.0f}"
         print(f"{name:10} {figures} {base_s / wall_s:10.2f}", flush=True)
 
 

@@ -88,7 +88,7 @@ metadata:
   NOTE: {body: {from: $Text, map: {No: "yes", On: 1, 012: true, 1: null, $$: $$x}}}
   TASK: {subject: $Text, reminders: [{from: $When, as: datetime, format: epoch_ms}], isAllDay: {from: $Day, as: bool}}
 properties: {my_property: $Mine, other: {from: $Number, as: number}}
-attachments: {files: {from: $Files, split: ";"}, base: recordings}
+attachments: {files: {from: $Files, split: ";"}, base: ., max_mb: 5}
 tests:
   - given: {Id: 007, Kind: No, When: }
     expect: {outcome: skipped, reason: one}
@@ -115,7 +115,7 @@ def test_every_key_of_every_part_is_read(whole):
     assert len(whole.key) == 2
     assert list(whole.metadata) == list(TYPES)
     assert set(whole.properties) == {"my_property", "other"}
-    assert str(whole.attachments.base) == "recordings"
+    assert (whole.attachments.base, whole.attachments.max_mb) == (FIXTURES, 5)
     assert whole.associations.links["contacts"].max == 7
     assert whole.associations.links["companies"].park_for == "3d"
     assert set(whole.associations.links["contacts"].create) == {"email", "phone"}

@@ -230,7 +230,10 @@ CASES = [
     ("bad_value", written(associations="{require: none, companies: {by: id, value: $A, ambiguous: ¤all}}"), "one company"),
     ("missing_key", written(associations="{require: none, companies: ¤{by: contact}}"), "`contacts` is missing"),
     # attachments and tests
-    ("missing_key", written(attachments="¤{base: files}"), "`files`"),
+    ("missing_key", written(attachments="¤{base: .}"), "`files`"),
+    ("unknown_name", written(attachments="{files: $Files, base: ¤recordings}"), "the folder `recordings` is not in"),
+    ("bad_value", written(attachments="{files: $Files, max_mb: ¤101}"), "expected 1 to 100"),
+    ("unknown_key", written(attachments="{files: $Files, ¤bases: .}"), "did you mean `base`"),
     ("missing_key", written(tests="[¤{given: {A: b}}]"), "`expect`"),
     ("wrong_type", written(tests="[{given: {A: ¤[1]}, expect: {outcome: skipped}}]"), "a text"),
     ("unknown_field", written(tests="[{given: {A: b}, expect: {¤metdata.body: x}}]"), "`metadata`"),
@@ -251,7 +254,7 @@ def test_a_mistake_is_named_with_its_exact_place_and_a_way_out(code, marked, wor
 
 
 def test_every_code_of_a_mapping_file_has_a_case():
-    elsewhere = {"unsupported", "test_failed", "unused_column", "no_key", "group_key", "not_on_v1"}
+    elsewhere = {"test_failed", "unused_column", "no_key", "group_key", "not_on_v1"}
 
     assert {code for code, _, _ in CASES} == set(MAPPING_CODES) - elsewhere
 

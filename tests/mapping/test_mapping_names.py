@@ -1,9 +1,8 @@
 """What a mapping reads, what a header lacks, and what is worth a warning."""
 
-import pytest
 from written import FIXTURES, read, unmarked, written
 
-from etl.mapping import check_header, columns_read, lint, load, unsupported
+from etl.mapping import check_header, columns_read, lint, load
 
 HEADER = ["Id", "When", "Body"]
 
@@ -89,17 +88,3 @@ def test_warnings_name_unused_columns_a_missing_key_and_fields_that_v1_drops():
 
 def test_a_plain_mapping_has_no_warnings():
     assert lint(read(written()), HEADER) == []
-    assert unsupported(read(written())) == []
-
-
-@pytest.mark.parametrize(
-    ("parts", "words"),
-    [
-        ({"attachments": "¤{files: $Files}"}, "`files`"),
-    ],
-)
-def test_parts_that_this_version_does_not_run_are_named(parts, words):
-    text, places = unmarked(written(**parts))
-    found = unsupported(read(text))
-    assert short(found) == [(places[0], "unsupported")]
-    assert words in found[0].message
