@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
-from etl.checkpoint.journal import Due, due
+from etl.checkpoint.journal import due
 from etl.checkpoint.store import Checkpoint
 from etl.dispatch import Journal, dispatch
 from etl.errors import TooManyRejects
@@ -19,6 +21,7 @@ CONNECTIONS = 10
 PAGE_ROWS = 2_000
 #: Sending pauses to settle when so many rows are unknown: a read-back must stay short, and v1's recent list is cut.
 MAX_UNKNOWN = 500
+_ALIKE = attrgetter("engagement.type", "doubts")
 GRACE_S = 30.0  #: how long answers are waited for once the run is asked to stop
 LOOK_S = 1.0  #: so often a worker that waits for a place looks whether the run is over
 #: A mapping that the account refuses is noticed by the first rows: judged over so many answers, from so many refusals on.
@@ -80,16 +83,14 @@ def planned_batches(checkpoint: Checkpoint, max_batch: int, plan: int | None = N
     last = 0
     while page := due(checkpoint, "planned", after=last, rows=PAGE_ROWS, plan=plan):
         last = page[-1].number
-        for row in page:
-            yield from _collect(waiting, row, max(1, max_batch >> 2 * row.doubts))
+        for (type_, doubts), rows in groupby(page, _ALIKE):
+            size = max(1, max_batch >> 2 * doubts)
+            together = [*waiting.pop((type_, size), ()), *(row.engagement for row in rows)]
+            whole = len(together) // size * size
+            yield from (together[first : first + size] for first in range(0, whole, size))
+            if together[whole:]:
+                waiting[type_, size] = together[whole:]
     yield from waiting.values()
-
-
-def _collect(waiting: dict[tuple[str, int], list[Engagement]], row: Due, size: int) -> Iterator[list[Engagement]]:
-    batch = waiting.setdefault((row.engagement.type, size), [])
-    batch.append(row.engagement)
-    if len(batch) >= size:
-        yield waiting.pop((row.engagement.type, size))
 
 
 async def _ended(workers: list[asyncio.Task[None]], stop: asyncio.Event) -> None:

@@ -289,4 +289,9 @@ def _payloads(checkpoint: Checkpoint, held_by: Sequence[int], places: Sequence[i
 
 def _links(texts: Sequence[str]) -> Iterator[Links]:
     owners, *kinds = zip(*(text.split("|") for text in texts), strict=True)
-    return _tuples(Links, owners, *([tuple(ids.split(",")) if ids else () for ids in kind] for kind in kinds))
+    return _tuples(Links, owners, *map(_ids, kinds))
+
+
+def _ids(texts: Sequence[str]) -> list[tuple[str, ...]]:
+    """The ids of each row; most have one at the most, which needs no splitting."""
+    return [(tuple(ids.split(",")) if "," in ids else (ids,)) if ids else () for ids in texts]

@@ -5,11 +5,11 @@ Apart from the wire, because updating and verifying need the same names as creat
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import Any
 
 import orjson
 
-from etl.engagement import EngagementType
 from etl.flow import Engagement, Json
 from etl.hubspot.names import HEADER_FIELDS, KEY_PROPERTY, METADATA
 
@@ -20,19 +20,19 @@ def properties(row: Engagement) -> dict[str, str]:
     A mapping's own `properties` come on top; they may replace what the payload gives, but never the import key.
     """
     payload: Json = orjson.loads(row.payload)
-    engagement_type = cast("EngagementType", row.type)
     metadata: Json = payload.get("metadata") or {}
-    named = METADATA[engagement_type]
-    found = {named[field]: value for field, value in metadata.items() if field in named and value is not None}
-    for name, value in found.items():
-        if value.__class__ is not str:  # few are: `text` is not called for the others
-            found[name] = text(value)
+    named: Mapping[str, str] = METADATA[row.type]  # type: ignore[index]  # a row's type is one of the five
+    found: dict[str, str] = {
+        named[field]: value if value.__class__ is str else text(value)  # most are: one call less for each
+        for field, value in metadata.items()
+        if field in named and value is not None
+    }
     found["hs_timestamp"] = str(row.time_ms)
     if row.links.owner:
         found["hubspot_owner_id"] = row.links.owner
     if attachments := payload.get("attachments"):
         found["hs_attachment_ids"] = ";".join(str(file["id"]) for file in attachments)
-    if engagement_type == "EMAIL":
+    if row.type == "EMAIL":
         found.setdefault("hs_email_direction", "EMAIL")
         if headers := _headers(metadata):
             found["hs_email_headers"] = headers
@@ -48,9 +48,11 @@ def text(value: Any) -> str:
     >>> text(True), text(38000), text([1, 2])
     ('true', '38000', '1;2')
     """
+    if value.__class__ is int:
+        return str(value)
     if isinstance(value, str):
         return value
-    if isinstance(value, bool):
+    if value is True or value is False:
         return "true" if value else "false"
     if isinstance(value, list):
         return ";".join(map(text, value))
