@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -25,6 +26,7 @@ from etl.hubspot.target import Target
 #: Attempts at one file whose answer is lost each time.
 TRIES = 4
 PAGE_ROWS = 2_000
+LARGE_BYTES = 20_000_000
 GRACE_S = 30.0  #: how long answers are waited for once the run is asked to stop
 LOOK_S = 1.0
 #: What is done with rows (or changes) whose file cannot be had: numbers, code, reason.
@@ -41,6 +43,7 @@ class Attaching:
     stop: asyncio.Event
     closing: asyncio.Event
     on_notice: Callable[[str], None]
+    large: asyncio.Lock = field(default_factory=asyncio.Lock)  #: large files go one by one: each lies in memory, twice
 
     @property
     def over(self) -> bool:
@@ -86,11 +89,14 @@ async def _upload_all(attaching: Attaching, pages: Iterator[list[tuple[int, byte
     files, size = uploads.waiting(attaching.checkpoint)
     if not files:  # nearly always: no row is looked at
         return
-    attaching.on_notice(f"Uploading what rows attach: {files:,} files, {size / 1e6:,.1f} MB.")
+    said = False
     for page in pages:
         if attaching.over:
             return
         wanted = uploads.open_files(attaching.checkpoint, page)
+        if wanted and not said:
+            attaching.on_notice(f"Uploading what rows attach: {files:,} files, {size / 1e6:,.1f} MB.")
+            said = True
         work = asyncio.ensure_future(together([partial(_upload, attaching, *each, refuse) for each in wanted]))
         await _ended(work, attaching.stop)
 
@@ -111,13 +117,14 @@ async def _ended(work: asyncio.Future[Any], stop: asyncio.Event) -> None:
 
 async def _upload(attaching: Attaching, file: File, rows: Sequence[int], refuse: Refuse) -> None:
     """One file, until it has an id or cannot be had."""
-    if attaching.over:
-        return
-    content = await asyncio.to_thread(_read, file)
-    if isinstance(content, str):
-        refuse(rows, "file_missing", content)
-        return
-    outcome = await _sent(attaching, file, content)
+    async with attaching.large if file.bytes > LARGE_BYTES else nullcontext():
+        if attaching.over:
+            return
+        content = await asyncio.to_thread(_read, file)
+        if isinstance(content, str):
+            refuse(rows, "file_missing", content)
+            return
+        outcome = await _sent(attaching, file, content)
     if outcome is not None and outcome.state == "created":
         await asyncio.to_thread(uploads.record, attaching.checkpoint, file.sha256, outcome.remote_id)
     elif outcome is not None:

@@ -1,7 +1,7 @@
 """Half one over many files: one after the other on this machine, or all of them as partitions on a cluster.
 
-A partition is a file that is no larger than a chunk, read by the worker if it sees the file as it is here; or a stretch
-of a larger file, which is read and cut into rows here. Rows, rejects and their order are those of one process.
+A partition is a small file as a whole, read by the worker if it sees the file as it is here; or a stretch of a larger
+file, which is read and cut into rows here. Rows, rejects and their order are those of one process.
 """
 
 from __future__ import annotations
@@ -27,12 +27,13 @@ from etl.half_one import (
     to_others,
 )
 from etl.mapping.model import Mapping as MappingFile
-from etl.read import Unread, header, is_remote, seen, text_bytes
+from etl.read import Unread, format_of, header, is_remote, seen, text_bytes
 from etl.transform.tables import read_tables
 from etl.workers import ONE_CORE, Means
 
 T = TypeVar("T")
 _ROWS, _LINKS = "rows", "links"  # what a worker asks
+_OTHERS = 8  # chunks: files in which rows are hard to read go to workers up to this size; a CSV is cut here in no time
 
 
 class _Whole(NamedTuple):
@@ -77,6 +78,8 @@ def of_files(
         for part in finished(file, mapping, dispositions, look_up, finish, limit=left, means=means):
             left = None if left is None else left - part.rows
             yield place, part
+        if left == 0:
+            return
 
 
 def _on_cluster(
@@ -138,7 +141,8 @@ def _tasks(
     for place, file in enumerate(files):
         columns = header(file, mapping.source)
         steps = made.setdefault(columns, partial(make, columns))
-        if text_bytes(file) <= chunk_bytes and (as_here := seen(file)):
+        most = chunk_bytes if format_of(file, mapping.source) == "csv" else _OTHERS * chunk_bytes
+        if text_bytes(file) <= most and (as_here := seen(file)):
             yield Task(steps, _Whole(place, _as_workers_see(file), as_here))
         else:
             rules = rules_of_groups(mapping, dispositions, columns)

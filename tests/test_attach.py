@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
@@ -135,25 +135,31 @@ def test_several_processes_plan_what_one_does(place: Place, cli: Cli) -> None:
     assert place.held() == {f"note {n}": [digest(f"content {n % 7}")] for n in range(60)}
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("wire", [pytest.param("objects", marks=pytest.mark.slow), "v1"])
+@pytest.mark.parametrize("wire", ["objects", "v1"])
 def test_a_run_killed_while_it_uploads_goes_on_and_no_row_is_sent_before_its_files(place: Place, wire: str) -> None:
     place.write({n: f"{n}.txt" for n in range(16)}, {f"{n}.txt": f"content {n}" for n in range(16)})
     strike(place.url, ["latency:match=files,seconds=0.1", "commit_then_reset:match=files,p=0.2"], seed=5)
     command = [sys.executable, "-m", "etl", "run", "in.csv", "-m", "m.yaml", *place.where(wire), "--json"]
     env = {**os.environ, "HUBSPOT_TOKEN": "canary-token-5e1f"}
 
-    for deaths in range(2):
-        before = place.uploads()
+    def dies(once: Callable[[], bool]) -> None:
         with subprocess.Popen(
             command, cwd=place.folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         ) as life:
             until = time.monotonic() + 30
-            while place.uploads() < before + 4 and life.poll() is None and time.monotonic() < until:
+            while not once() and life.poll() is None and time.monotonic() < until:
                 time.sleep(0.01)
             life.kill()
-        assert life.returncode == -9, life.stderr
-        assert place.held() == {}, f"a row was sent before its files, life {deaths}"
+        assert life.returncode == -9
+
+    for _ in range(2):
+        before = place.uploads()
+        dies(lambda before=before: place.uploads() >= before + 4)
+        assert place.held() == {}, "a row was sent before its files"
+    strike(place.url, ["latency:match=/engagements/v1,seconds=0.1", "slow_answer:match=batch/create,seconds=2"])
+    dies(lambda: len(place.held()) >= 1)
     strike(place.url, [])
     last = subprocess.run(command, cwd=place.folder, env=env, capture_output=True, timeout=60, check=False)
 
@@ -218,3 +224,27 @@ def test_a_file_that_changed_while_its_row_waited_rejects_that_row_alone(place: 
     with contextlib.closing(sqlite3.connect(place.folder / "scans.sqlite")) as db:
         [(code, reason)] = db.execute("SELECT code, reason FROM row WHERE state = 'rejected'").fetchall()
     assert (code, "changed since it was planned" in reason) == ("file_missing", True)
+
+
+def test_a_reject_file_finds_its_files_once_they_are_there(place: Place, cli: Cli) -> None:
+    (place.folder / "m.yaml").write_text(MAPPING.replace(", base: scans", ""))
+    place.write({1: "scans/a.txt", 2: "scans/late.txt"}, {"a.txt": "A"})
+    said = cli("run", "in.csv", "-m", "m.yaml", *place.where(), "--max-rejects", "50%", "--json").json
+    (place.folder / "scans" / "late.txt").write_text("late")
+
+    again = cli("run", said["files"]["rejects"], "-m", "m.yaml", *place.where(), "--json")
+
+    assert (said["rejected_by"], again.code) == ({"file_missing": 1}, 0)
+    assert place.held() == {"note 1": [digest("A")], "note 2": [digest("late")]}
+
+
+@pytest.mark.parametrize("wire", ["objects", "v1"])
+def test_a_note_may_be_a_file_alone(place: Place, cli: Cli, wire: str) -> None:
+    (place.folder / "m.yaml").write_text(MAPPING.replace("metadata: {body: $Body}\n", ""))
+    place.write({1: "a.txt"}, {"a.txt": "A"})
+
+    said = cli("run", "in.csv", "-m", "m.yaml", *place.where(wire), "--json")
+
+    assert said.code == 0, said.err
+    assert [sha256 for _, _, sha256 in place.files()] == [digest("A")]
+    assert cli("verify", *place.where(wire)[:-2]).code == 0

@@ -261,7 +261,11 @@ def test_of_several_files_the_one_that_holds_the_row_is_said(cli: Any, tmp_path:
     assert [each["cells"] for each in [*told]] == [whole["cells"]] * 4
     assert seen["payload"] == told[0]["payload"]
     assert told[0]["file"].endswith("nights/tue.csv")
-    for row, words in (("3", "stands for 2 files"), ("wed.csv:3", "has no file wed.csv, but"), ("tue.csv", "is no row")):
+    for row, words in (
+        ("3", "stands for 2 files"),
+        ("wed.csv:3", "has no file wed.csv, but"),
+        ("tue.csv", "is no row"),
+    ):
         said = cli("explain", tmp_path / "nights", "-m", "phone-nightly", "--row", row)
         assert (said.code, words in said.err) == (2, True), said.err
     assert "--row mon.csv:3" in cli("explain", tmp_path / "nights", "-m", "phone-nightly", "--row", "3").err

@@ -53,7 +53,10 @@ def preview(
     for *_, half in halves:
         skipped.update(half.skipped)
     if as_json:
-        broken = [{"line": each.line, "problems": [p._asdict() for p in each.problems]} for _, each in rejects]
+        broken = [
+            {"file": str(path), "line": each.line, "problems": [p._asdict() for p in each.problems]}
+            for path, each in rejects
+        ]
         show.json_object({"payloads": payloads, "rejected": broken, "skipped": dict(skipped)})
         return
     for payload in payloads:

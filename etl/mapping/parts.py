@@ -99,9 +99,9 @@ def examples(node: Tree, wrong: Wrong) -> tuple[Example, ...]:
 
 
 def _base(node: Tree, name: str, folders: tuple[Path, ...], wrong: Wrong) -> Path:
-    """The folder of that name; without a name the last of `folders`: where the input lies, if that is known."""
+    """The folder of that name; without a name that of the mapping, which stays the same for a reject file loaded again."""
     if not name:
-        return (folders[-1] if folders else Path()).absolute()
+        return (folders[0] if folders else Path()).absolute()
     if (found := found_in(folders, name, Path.is_dir)) is None:
         message = f"the folder `{name}` is not in {places(folders)}"
         note(wrong, node, "unknown_name", message, "put it there, or give its whole path")

@@ -26,6 +26,7 @@ __all__ = [
     "Unread",
     "at_hand",
     "fingerprint",
+    "format_of",
     "header",
     "inputs",
     "is_remote",

@@ -92,10 +92,12 @@ def wrong_json(expected: str, value: Any) -> Refusal:
         float: "VALUE_NUMBER_FLOAT", bool: "VALUE_TRUE", type(None): "VALUE_NULL",
     }  # fmt: skip
     token = tokens[type(value)]
+    kind = {int: "Integer", float: "Floating-point", bool: "Boolean"}.get(type(value))
+    kind = kind or token.removeprefix("START_").removeprefix("VALUE_").capitalize()
     return Refusal(
         400,
         f"Invalid input JSON on line 1, column 1: Cannot deserialize value of type `{expected}` from "
-        f"{token.removeprefix('START_').removeprefix('VALUE_').capitalize()} value (token `JsonToken.{token}`)",
+        f"{kind} value (token `JsonToken.{token}`)",
     )
 
 

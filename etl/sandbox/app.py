@@ -129,7 +129,7 @@ def build_app(
     chance = random.Random(settings.seed)  # noqa: S311  order of results, to be made again
     limits, now_s = Limits(settings), settings.clock()
     if settings.enforce_limits:
-        limits.count_on(now_s, store.taken_since(int(limits.day(now_s)[0] * 1000)))
+        limits.count_on(now_s, store.requests.taken_since(int(limits.day(now_s)[0] * 1000)))
     portal = Portal(store, settings, Faults(faults, settings.seed), limits, chance)
     app = Starlette(
         routes=[*_api(portal), *audit.routes(portal, stop), *pages.routes(portal)],

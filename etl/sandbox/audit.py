@@ -105,7 +105,7 @@ def _visited(portal: Portal, request: Request) -> Response:
     store, now_ms = portal.store, int(portal.settings.clock() * 1000)
     note = "followed_with_token" if "authorization" in request.headers else "followed"
     store.begin()
-    store.log((store.new_request(), now_ms, request.method, request.url.path, 200, note, "[]"))
+    store.requests.log((store.requests.new(), now_ms, request.method, request.url.path, 200, note, "[]"))
     store.commit()
     store.keep()
     return _json({"id": "1", "engagement": {"id": 1}, "status": "COMPLETE", "results": []})

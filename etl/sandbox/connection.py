@@ -43,7 +43,7 @@ async def whole(scope: Scope, receive: Receive, portal: Portal) -> Asked | None:
     path, query, target = scope["path"], _NO_QUERY, scope["path"]
     if asked := scope["query_string"]:
         query, target = QueryParams(asked), f"{path}?{asked.decode('latin-1')}"
-    number, now_s = portal.store.new_request(), portal.settings.clock()
+    number, now_s = portal.store.requests.new(), portal.settings.clock()
     return Asked(number, now_s, told, scope["method"], path, target, scope["path_params"], query, body)
 
 

@@ -57,7 +57,7 @@ class Exchange:
             await portal.commits.kept()
         arrived = await Connection(scope, receive).send(answer, asked.told, headers, kind.wire, kind.seconds)
         if not arrived and kind.wire not in {"reset", "hang"}:
-            portal.store.unanswered(asked.number)
+            portal.store.requests.unanswered(asked.number)
 
     def _turned_away(self, scope: Scope, asked: Asked) -> Answer | None:
         """The answer to what does not get as far as the handler: no token, too many requests, no JSON."""
@@ -108,7 +108,7 @@ class Exchange:
             other = kind.holds == "other"
             answer = instead(portal, fault, kind, asked) if other else spoiled(answer, kind, call, portal.faults)
         status = None if kind.wire in {"reset", "hang"} else answer.status
-        store.log(_line(asked, fault, status, created))
+        store.requests.log(_line(asked, fault, status, created))
         store.commit()
         return answer
 
@@ -118,14 +118,14 @@ PLAIN: Final = Kind(frozenset(), "now", "truth", "whole")
 
 def _note(portal: Portal, asked: Asked, fault: Fault | None, status: int | None) -> None:
     portal.store.begin()
-    portal.store.log(_line(asked, fault, status, ()))
+    portal.store.requests.log(_line(asked, fault, status, ()))
     portal.store.commit()
 
 
 def _line(
     asked: Asked, fault: Fault | None, status: int | None, created: tuple[tuple[int, str], ...]
 ) -> tuple[int, int, str, str, int | None, str, str]:
-    """The audit line of a request, as `Store.log` takes it."""
+    """The audit line of a request, as `Requests.log` takes it."""
     listed = orjson.dumps([{"id": str(i), "key": key} for i, key in created]).decode() if created else "[]"
     name = fault.name if fault else ""
     return asked.number, int(asked.now_s * 1000), asked.method, asked.target, status, name, listed

@@ -17,7 +17,7 @@ from etl.sandbox.settings import duration
 
 Work = Literal["create", "batch", "write", "read", "search"]  #: what a route does; `batch` creates up to 100 at once
 Commit = Literal["now", "late", "never"]
-Holds = Literal["truth", "other", "thinned", "half", "doubled", "again", "nothing"]
+Holds = Literal["truth", "other", "thinned", "half", "doubled", "again", "nothing", "redacted"]
 Wire = Literal["whole", "late", "drip_head", "drip_body", "cut", "reset", "hang"]
 
 _CREATES: Final = frozenset({"create", "batch"})
@@ -74,6 +74,7 @@ TABLE: Final[dict[str, Kind]] = {
     "repeated_results": Kind(_READS, "now", "doubled", "whole"),
     "repeated_page": Kind(_READS, "now", "again", "whole"),
     "missing_scope": Kind(_READS, "now", "nothing", "whole", match="/modified/after"),
+    "redacted_mail": Kind(_READS, "now", "redacted", "whole", match="/engagements/v1/"),
 }
 
 

@@ -152,7 +152,9 @@ def checked(known: Mapping[str, Property], given: Any, owners: Collection[str]) 
     problems: list[Invalid] = []
     for name, value in given.items():
         what = known.get(name)
-        if type(value) is str and (value in what.options if what and what.options else what is TEXT and len(value) <= MAX_TEXT):
+        if type(value) is str and (
+            value in what.options if what and what.options else what is TEXT and len(value) <= MAX_TEXT
+        ):
             good[name] = value  # most values go this way
             continue
         text = "" if value is None else value  # null empties a property, as "" does

@@ -5,6 +5,7 @@ Imports nothing heavy, since `etl --help` shows it too.
 
 from __future__ import annotations
 
+import gc
 import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -130,6 +131,8 @@ def start(
     if is_exposed(given["host"]):
         told = f"everybody who reaches {given['host']} over the network can read all that this sandbox holds"
         click.echo(f"warning: {told}", err=True)
+    gc.freeze()  # what was imported stays; and a batch is some thousand objects, none of them in a cycle
+    gc.set_threshold(20_000, 20, 100)
     serve(db=db, host=given["host"], port=given["port"], seed_data=seed_data, settings=settings, faults=given["faults"],
           ready=ready, parent_pid=parent_pid)  # fmt: skip
 

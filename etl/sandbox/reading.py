@@ -93,5 +93,5 @@ def ids_by(portal: Portal, object_type: str, name: str, values: Collection[str])
 
 def non_unique(portal: Portal, object_type: str, name: str) -> Refusal:
     """The refusal of a property that does not tell objects apart."""
-    where = f"{NAMES[object_type][1]} property {name} in portal {portal.store.portal_id}"
+    where = f"{NAMES[object_type][1]} property {name} in portal ID {portal.store.portal_id}"
     return Refusal(400, f"Unable to perform update/upsert by non-unique {where}", "VALIDATION_ERROR")

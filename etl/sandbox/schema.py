@@ -39,6 +39,8 @@ CREATE TABLE IF NOT EXISTS version (type TEXT, id INTEGER, name TEXT, until_ms I
 CREATE INDEX IF NOT EXISTS version_of ON version (type, id);
 CREATE TABLE IF NOT EXISTS file (id INTEGER PRIMARY KEY, path TEXT NOT NULL, sha256 TEXT NOT NULL, shown TEXT NOT NULL,
     archived INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX IF NOT EXISTS file_path ON file (path);
+CREATE INDEX IF NOT EXISTS file_sha256 ON file (sha256);
 CREATE TABLE IF NOT EXISTS request (id INTEGER PRIMARY KEY, received_ms INTEGER NOT NULL, method TEXT NOT NULL,
     path TEXT NOT NULL, status INTEGER, fault TEXT NOT NULL, created TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS request_status ON request (status, received_ms);

@@ -1,7 +1,7 @@
-"""The store: one SQLite file with all that the account holds. All SQL that writes is here, in `files` and `versions`.
+"""The store: one SQLite file with all that the account holds.
 
-One connection writes. WAL with `synchronous=NORMAL`: what was acknowledged survives the death of the process (a power cut
-may take the last moments with it).
+All SQL that writes is here, in `files`, `late`, `requests` and `versions`. One connection writes. WAL with
+`synchronous=NORMAL`: what was acknowledged survives the death of the process (a power cut may take the last moments with it).
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import orjson
 from etl.errors import StorageError
 from etl.sandbox.fields import STANDARD, TEXT, UNINDEXED, Property, as_number
 from etl.sandbox.files import Files
-from etl.sandbox.late import LINK, MOST, Late, Value, far_ends
+from etl.sandbox.late import LINK, MOST, Late, Value, far_ends, rows_of
+from etl.sandbox.requests import Requests
 from etl.sandbox.schema import COLUMNS, SCHEMA, Held, Link, held_of, table
 from etl.sandbox.versions import Version, note, versions
 from etl.sandbox.words import has_token
@@ -61,7 +62,7 @@ class Store:
         self.portal_id = int(self._one("SELECT value FROM portal WHERE name = 'id'"))
         self._next_id = FIRST_ID
         self.count_on_from_highest()
-        self._next_request = 1 + int(self._one("SELECT coalesce(max(id), 0) FROM request"))
+        self.requests = Requests(self._db)
         self._known: dict[str, dict[str, Property]] = {}
         self._owner_ids: frozenset[str] | None = None
 
@@ -127,11 +128,13 @@ class Store:
     def insert(self, held: Sequence[Held], links: Iterable[Link] = ()) -> None:
         """Adds objects of one type with their links."""
         if held:
-            rows = [(*h[:7], orjson.dumps(h.properties).decode(), h.request) for h in held]
+            rows = [
+                (*h[:5], int(h.active), int(h.archived), orjson.dumps(h.properties).decode(), h.request) for h in held
+            ]
             sql = f"INSERT INTO {table(held[0].type)} ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?)"  # noqa: S608
             self._db.executemany(sql, rows)
         listed = list(links)
-        self._db.executemany(LINK.format("VALUES (?,?,?,?,?)"), listed)
+        self._db.executemany(LINK.format("VALUES (?,?,?,?,?)"), rows_of(listed))
         self._late.add(self._values(held), far_ends(listed))
         self._late_changed = True
 
@@ -211,7 +214,7 @@ class Store:
     def link(self, links: Iterable[Link]) -> None:
         """Makes links, both directions each; those that are there stay (and become main when that is asked for)."""
         listed = list(links)
-        self._db.executemany(LINK.format("VALUES (?,?,?,?,?)"), [*listed, *far_ends(listed)])
+        self._db.executemany(LINK.format("VALUES (?,?,?,?,?)"), [*rows_of(listed), *far_ends(listed)])
 
     def unlink(self, a: Link) -> None:
         """Takes a link away, both directions."""
@@ -282,30 +285,6 @@ class Store:
         """Takes away an added property; its values stay out of reach."""
         self._db.execute("DELETE FROM property WHERE type = ? AND name = ?", (object_type, name))
         self._known.clear()
-
-    # -- requests -----------------------------------------------------------------------------------------------------
-
-    def new_request(self) -> int:
-        """The number of the request that has just come in."""
-        self._next_request += 1
-        return self._next_request - 1
-
-    def log(self, row: tuple[int, int, str, str, int | None, str, str]) -> None:
-        """Notes a request: number, received (ms), method, path, status (None: no answer), fault, created (JSON)."""
-        self._db.execute("INSERT INTO request VALUES (?,?,?,?,?,?,?)", row)
-
-    def unanswered(self, number: int) -> None:
-        """Notes of a request that its client had left before the answer was sent."""
-        self._db.execute("UPDATE request SET status = NULL WHERE id = ?", (number,))
-
-    def taken_since(self, moment_ms: int) -> int:
-        """How many requests came since then and were not refused for their number."""
-        count = 0
-        for received_ms, status in self._db.execute("SELECT received_ms, status FROM request ORDER BY id DESC"):
-            if received_ms < moment_ms:
-                break
-            count += status != 429
-        return count
 
     def _values(self, held: Iterable[Held]) -> list[Value]:
         return [

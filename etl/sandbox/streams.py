@@ -29,7 +29,7 @@ def engagements(path: Path) -> Iterator[list[tuple[Held, list[Link]]]]:
 
 
 def requests(path: Path) -> Iterator[list[tuple[Any, ...]]]:
-    """The rows of `Store.log` by ascending number, some hundred at a time."""
+    """The rows of `Requests.log` by ascending number, some hundred at a time."""
     sql, after = f"SELECT * FROM request WHERE id > ? ORDER BY id LIMIT {SOME}", 0  # noqa: S608
     with closing(sqlite3.connect(path, check_same_thread=False)) as db:
         while rows := db.execute(sql, (after,)).fetchall():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, NoReturn
 
 import orjson
@@ -25,6 +25,9 @@ READ_ONLY: Final = (
     "PUBLISHING_TASK",
 )
 
+#: Fields of a call's `metadata` that v1 takes without effect: `externalId`, `externalAccountId`.
+_NOT_WRITTEN: Final = frozenset({"hs_call_external_id", "hs_call_external_account_id"})
+
 
 def create(portal: Portal, call: Call) -> Answer:
     """POST /engagements/v1/engagements: 200 with the whole engagement. What a repeated `uid` does is a setting."""
@@ -32,7 +35,7 @@ def create(portal: Portal, call: Call) -> Answer:
     engagement = _object(body, "engagement")
     object_type = _type(engagement)
     time_ms = _time(engagement, call.now_ms)
-    given = {"hs_timestamp": str(time_ms), **v1_properties(object_type, engagement, body)}
+    given = {"hs_timestamp": str(time_ms), **_written(object_type, engagement, body)}
     if object_type == "emails":
         given.setdefault("hs_email_direction", "EMAIL")
     own = _checked(portal, object_type, given)
@@ -61,7 +64,7 @@ def update(portal: Portal, call: Call) -> Answer:
     if v1_type(held) not in V1_TYPES:
         raise _unsupported(v1_type(held))
     engagement = _object(body, "engagement", needed=False)
-    given = v1_properties(held.type, engagement, body)
+    given = _written(held.type, engagement, body)
     if "hs_email_headers" in given:
         given["hs_email_headers"] = _with_headers(held, body["metadata"])
     time_ms = _time(engagement, held.time_ms)
@@ -128,6 +131,12 @@ def linked_type(call: Call) -> str:
     if to_type not in V1_LISTS.values() or text.lower() == to_type:
         raise Refusal(400, f"Invalid enum constant '{text}' for class ObjectType")
     return to_type
+
+
+def _written(object_type: str, engagement: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, str]:
+    """What a body writes; some fields are taken without effect, as only the account's own calling sets them."""
+    given = v1_properties(object_type, engagement, body)
+    return {name: value for name, value in given.items() if name not in _NOT_WRITTEN}
 
 
 def _type(engagement: dict[str, Any]) -> str:

@@ -165,7 +165,8 @@ def custom(held: Held) -> dict[str, str]:
 
 def own_key(held: Held) -> str:
     """What the caller knows the engagement by: `uid`, else the first property that the account has added."""
-    return held.properties.get("hs_unique_id") or next(iter(custom(held).values()), "")
+    own, standard = held.properties, STANDARD[held.type]
+    return own.get("hs_unique_id") or next((own[name] for name in own if name not in standard), "")
 
 
 def derived(held: Held) -> dict[str, str]:

@@ -542,3 +542,23 @@ def test_ids_are_told_in_words(ask: Ask):
         "201": {"domain": "alder.example", "name": "Alder Freight"}
     }
     assert ask(lambda target: target.words("owners", []))["402"] == {"email": "gone@example.com"}
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"plain\r\n--text\r\n", bytes(range(256)) * 40], ids=["empty", "text", "bytes"]
+)
+def test_a_file_is_uploaded_privately_once_and_byte_for_byte(ask: Ask, sandbox: Sandbox, content: bytes):
+    async def asked(target: Target) -> list[Any]:
+        return [await target.upload(name, content) for name in ('a "b" %41.txt', "Ümlaut.txt")]
+
+    first, again = ask(asked)
+
+    assert (first.state, again) == ("created", first)
+    shown = sandbox.client.get(f"/files/v3/files/{first.remote_id}", headers=BEARER).json()
+    assert (shown["access"], shown["size"], shown["path"].startswith("/imported/")) == ("PRIVATE", len(content), True)
+
+
+def test_a_file_that_the_account_refuses_is_rejected_with_its_reason(ask: Ask):
+    refused = ask(lambda target: target.upload("big.bin", bytes(20 * 1024 * 1024 + 1)))
+
+    assert (refused.state, "20971520 are allowed" in refused.reason) == ("rejected", True)

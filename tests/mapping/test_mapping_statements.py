@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from test_mapping_reference import outcome
 
 from etl.errors import MappingError
 from etl.examples import outcome_of
 from etl.mapping import parse
+from etl.mapping.model import From
 
 NOTE = {
     "version": 1, "name": "small", "source": {"timezone": "UTC", "region": "US"}, "key": "$Id",
@@ -337,3 +339,112 @@ def test_a_mapping_is_refused_where(said: str, tmp_path: Path) -> None:
         parse(json.dumps({**NOTE, **parts}), tmp_path / "m.yaml")
 
     assert [each.code for each in refused.value.mistakes] == [code], refused.value
+
+
+ANN, BOB = "ann@example.com", "bob@example.com"
+TWO = {"contacts": {"email": {ANN: ["7", "8"], BOB: ["9"]}}}
+#: What is said of links -> `associations`, the cells, what the account has, and what the row is linked to (or its problem's
+#: code, or why it is parked).
+LINKS: dict[str, tuple[dict[str, Any], dict[str, str], dict[str, Any], Any]] = {
+    "nothing found rejects": ({"contacts": {"by": "email", "value": "$A"}}, {"A": ANN}, {}, "not_found"),
+    "several found reject": ({"contacts": {"by": "email", "value": "$A"}}, {"A": ANN}, TWO, "ambiguous"),
+    "the first way that finds anything wins": (
+        {"contacts": {"match": [{"by": "phone", "value": "$B"}, {"by": "email", "value": "$A"}]}}, {"A": BOB, "B": "2065550100"},
+        {**TWO, "contacts": {**TWO["contacts"], "phone": {"+12065550100": ["5"]}}}, {"contacts": ["5"]}),
+    "the next way where the first finds nothing": (
+        {"contacts": {"match": [{"by": "phone", "value": "$B"}, {"by": "email", "value": "$A"}]}}, {"A": BOB, "B": "2065550100"},
+        TWO, {"contacts": ["9"]}),
+    "a list misses where none of it is found": (
+        {"contacts": {"by": "email", "value": {"from": "$A", "as": "emails"}}}, {"A": "x@example.com; y@example.com"}, TWO, "not_found"),
+    "one found of a list is enough": (
+        {"contacts": {"by": "email", "value": {"from": "$A", "as": "emails"}}}, {"A": f"x@example.com; {BOB}"}, TWO, {"contacts": ["9"]}),
+    "ambiguous is asked of each of a list": (
+        {"contacts": {"by": "email", "value": {"from": "$A", "as": "emails"}}}, {"A": f"{ANN}; {BOB}"}, TWO, "ambiguous"),
+    "all, of each": (
+        {"contacts": {"by": "email", "value": {"from": "$A", "as": "emails"}, "ambiguous": "all"}}, {"A": f"{ANN}; {BOB}"}, TWO,
+        {"contacts": ["7", "8", "9"]}),
+    "the oldest, of each": (
+        {"contacts": {"by": "email", "value": {"from": "$A", "as": "emails"}, "ambiguous": "oldest"}}, {"A": f"{BOB}; {ANN}"}, TWO,
+        {"contacts": ["9", "7"]}),
+    "the company that candidates share satisfies require": (
+        {"contacts": {"by": "email", "value": "$A", "ambiguous": "company"}}, {"A": ANN},
+        {**TWO, "companies": {"contact": {"7": ["20"], "8": ["20"]}}}, {"companies": ["20"]}),
+    "candidates without a company in common reject": (
+        {"contacts": {"by": "email", "value": "$A", "ambiguous": "company"}}, {"A": ANN},
+        {**TWO, "companies": {"contact": {"7": ["20"], "8": ["21"]}}}, "ambiguous"),
+    "the contact's primary company": (
+        {"contacts": {"by": "email", "value": "$A"}, "companies": {"by": "contact"}}, {"A": BOB},
+        {**TWO, "companies": {"contact": {"9": ["31", "30"]}}}, {"contacts": ["9"], "companies": ["31"]}),
+    "of several contacts the first one's company": (
+        {"contacts": {"by": "email", "value": "$A", "ambiguous": "all"}, "companies": {"by": "contact"}}, {"A": ANN},
+        {**TWO, "companies": {"contact": {"7": ["30"], "8": ["31"]}}}, {"contacts": ["7", "8"], "companies": ["30"]}),
+    "a contact without a company is no miss": (
+        {"contacts": {"by": "email", "value": "$A"}, "companies": {"by": "contact"}}, {"A": BOB}, TWO, {"contacts": ["9"]}),
+    "more than one company is ambiguous": (
+        {"companies": {"by": "name", "value": "$A"}, "require": "any"}, {"A": "Acme"},
+        {"companies": {"name": {"Acme": ["1", "2"]}}}, "ambiguous"),
+    "several deals of a contact are ambiguous": (
+        {"contacts": {"by": "email", "value": "$A"}, "deals": {"by": "contact"}}, {"A": BOB},
+        {**TWO, "deals": {"contact": {"9": ["40", "41"]}}}, "ambiguous"),
+    "a row that parks waits, whatever else it finds": (
+        {"contacts": {"by": "email", "value": "$A", "not_found": "park"}, "deals": {"by": "id", "value": "$B"}},
+        {"A": "x@example.com", "B": "4"}, TWO, "no contact by email"),
+    "an id is trusted": ({"contacts": {"by": "id", "value": "$A"}}, {"A": "123"}, {}, {"contacts": ["123"]}),
+    "a row that says no contact is refused": ({"contacts": {"by": "email", "value": "$A"}}, {"A": ""}, TWO, "no_link"),
+    "unless nothing is required": ({"contacts": {"by": "email", "value": "$A"}, "require": "none"}, {"A": ""}, TWO, {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("said", LINKS)
+def test_a_row_is_linked(said: str, tmp_path: Path) -> None:
+    links, given, account, expected = LINKS[said]
+    whole = {**NOTE, "associations": links}
+    mapping = parse(json.dumps(whole), tmp_path / "m.yaml")
+
+    linked, codes, _ = outcome({"given": {**ROW, **given}, "account": account}, mapping)
+
+    if codes:
+        assert codes == [expected]
+    elif (parked := linked.parked[0].as_py()) is not None:
+        assert parked == expected
+    else:
+        found = {kind: ids[0].as_py() for kind, ids in linked.links.items()}
+        assert {kind: ids for kind, ids in found.items() if ids} == expected
+
+
+def test_what_is_not_said_is_the_default_that_the_language_names(tmp_path: Path) -> None:
+    whole = {
+        **NOTE, "source": {"format": "csv"}, "columns": {"A": {"isin": ["x"]}}, "key": None,
+        "associations": {"contacts": {"by": "email", "value": "$A", "not_found": "create", "create": {"email": "$A"}},
+                         "deals": {"by": "id", "value": "$B"}},
+        "metadata": {"body": {"from": "$A", "as": "datetime", "format": "iso"}}, "attachments": {"files": "$F"},
+        "group": {"by": "$G"},
+    }  # fmt: skip
+    mapping = parse(json.dumps({k: v for k, v in whole.items() if v is not None}), tmp_path / "m.yaml")
+
+    assert (mapping.namespace, mapping.on_change) == ("small", "leave")
+    source, column = mapping.source, mapping.columns["A"]
+    assert (source.delimiter, source.encoding, source.header, source.skip_rows, source.missing) == (
+        ",",
+        "utf-8",
+        1,
+        0,
+        ("",),
+    )
+    assert (column.required, column.nullable, column.unique) == (True, True, False)
+    contacts, deals = mapping.associations.links["contacts"], mapping.associations.links["deals"]
+    assert (deals.not_found, deals.ambiguous, deals.park_for) == ("reject", "reject", "14d")
+    assert (contacts.max, mapping.associations.require) == (100, "contact")
+    body = mapping.metadata["NOTE"]["body"]
+    assert isinstance(body, From)
+    assert (body.trim, body.gap, body.fold, body.invalid, body.not_found) == (
+        True,
+        "reject",
+        "first",
+        "reject",
+        "reject",
+    )
+    assert mapping.attachments is not None
+    assert (mapping.attachments.base, mapping.attachments.max_mb) == (tmp_path, 20)
+    assert mapping.group is not None
+    assert (mapping.group.keep, mapping.key) == ("first", (mapping.group.by,))

@@ -373,6 +373,24 @@ def test_a_missing_scope_makes_the_change_list_empty_and_nothing_else(sandbox):
     assert pages_of(sandbox, "/engagements/v1/engagements/paged", 4) != [[]]
 
 
+def test_without_the_scope_for_mail_its_content_is_redacted_and_nothing_else(sandbox):
+    told = {"subject": "Secret", "html": "<p>secret</p>", "to": [{"email": "ann@example.com"}]}
+    mail = sandbox.v1("EMAIL", engagement={"ownerId": 11}, metadata=told)["engagement"]["id"]
+    note = sandbox.v1("NOTE", engagement={"ownerId": 11})
+    sandbox.set_faults("redacted_mail")
+
+    seen = sandbox.get(f"/engagements/v1/engagements/{mail}")
+    listed = sandbox.get("/engagements/v1/engagements/paged").json()["results"]
+
+    assert seen.status_code == 200
+    assert "secret" not in seen.text.lower()
+    assert "ownerId" not in seen.json()["engagement"]
+    redacted = seen.json()["metadata"]
+    assert (redacted["to"], redacted["cc"], redacted["bcc"], redacted["validationSkipped"]) == ([], [], [], [])
+    assert "redacted" in redacted["html"]
+    assert listed == [seen.json(), note]
+
+
 def test_only_a_program_on_this_machine_can_change_faults_not_a_page_in_its_browser(sandbox):
     other = {"Origin": "http://example.com"}
 

@@ -333,7 +333,7 @@ def test_the_sandbox_says_that_it_is_one_and_when_creates_are_readable(start):
 
 
 def test_a_mistake_of_the_sandbox_itself_is_a_500_on_record_and_leaves_nothing_half_done(sandbox, monkeypatch):
-    monkeypatch.setattr("etl.sandbox.store.Store.link", lambda *_: 1 / 0)
+    monkeypatch.setattr("etl.sandbox.late.Late.add", lambda *_: 1 / 0)
 
     path, last = "/crm/v3/objects/calls", {"Connection": "close"}  # the server hangs up after it
     assert sandbox.post(path, json=call_input(), headers=last).status_code == 500

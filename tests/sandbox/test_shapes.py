@@ -142,7 +142,7 @@ TWICE = error(
     r"Duplicate IDs found in batch input: \[1\]. IDs must be unique", "VALIDATION_ERROR", context={"ids": ["1"]}
 )
 NOT_UNIQUE = error(
-    "Unable to perform update/upsert by non-unique 0-48 property hs_object_id in portal .*", "VALIDATION_ERROR"
+    "Unable to perform update/upsert by non-unique 0-48 property hs_object_id in portal ID [0-9]+", "VALIDATION_ERROR"
 )
 NO_TYPE = {"status": "error", "message": "Unable to infer object type from: butterflies", "correlationId": UUID}
 

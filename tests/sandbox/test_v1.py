@@ -280,3 +280,23 @@ def test_ids_go_on_rising_in_a_store_that_is_opened_again(start):
 
     assert second.v1()["engagement"]["id"] > before
     assert second.get("/account-info/v3/details").json()["portalId"] == portal
+
+
+def test_the_external_id_of_a_call_is_taken_without_effect(sandbox):
+    told = {"body": "hello", "externalId": "x-1", "externalAccountId": "a-1"}
+
+    made = sandbox.v1("CALL", metadata=told)
+    changed = sandbox.patch(f"/engagements/v1/engagements/{made['engagement']['id']}", json={"metadata": told})
+
+    assert made["metadata"] == changed.json()["metadata"] == {"body": "hello"}
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [([1], "Array"), ({"a": 1}, "Object"), (5, "Integer"), (0.5, "Floating-point"), (True, "Boolean")],
+)
+def test_json_of_a_wrong_kind_is_refused_in_the_words_of_the_platform(sandbox, value, kind):
+    answer = sandbox.create("calls", {"properties": {"hs_timestamp": value}})
+
+    assert answer.status_code == 400
+    assert f"value of type `java.lang.String` from {kind} value" in answer.json()["message"]

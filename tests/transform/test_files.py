@@ -88,4 +88,5 @@ def test_a_file_larger_than_allowed_rejects_its_row(base: Path, tmp_path: Path) 
 
 
 def test_a_base_above_is_what_says_that_more_is_allowed(base: Path, tmp_path: Path) -> None:
-    assert attached(tmp_path, "secret.txt", "scans/a.txt", more="base: .") == [["secret.txt"], ["scans/a.txt"]]
+    for said in ("base: .", "max_mb: 20"):  # without a base it is the folder of the mapping
+        assert attached(tmp_path, "secret.txt", "scans/a.txt", more=said) == [["secret.txt"], ["scans/a.txt"]]

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
@@ -49,7 +50,11 @@ def routes(portal: Portal) -> list[Route]:
     fill = cache(lambda: _templates(portal))  # Jinja2 is imported when the first page is asked for
 
     def page(path: str, template: str, ask: Page) -> Route:
-        def answer(request: Request) -> Response:  # no coroutine: it runs in a thread, and requests go on meanwhile
+        async def answer(request: Request) -> Response:
+            portal.store.settle()
+            return await run_in_threadpool(looked, request)  # requests go on meanwhile
+
+        def looked(request: Request) -> Response:
             with look.looking(portal.store.path) as db:
                 values = ask(db, request)
             found = fill().get_template(template if values is not None else "missing.html")
