@@ -1,4 +1,4 @@
-"""Half one: a file's chunks to linked rows, on one process or on several, with the same result in the same order.
+"""Half one: a file's chunks to linked rows.
 
 Every stage is a plain function from values to values; what a stage refuses leaves as rejects. Nothing here writes.
 """
@@ -18,7 +18,7 @@ from etl.mapping.model import Mapping as MappingFile
 from etl.read import Unread, at_hand, header, read, text_bytes, unread
 from etl.transform import Rules, compile_rules, fallen, group_names, owner_policy, skip, transform, without
 from etl.validate import compile_contract, validate
-from etl.workers import CHUNK_BYTES, ONE_CORE, Means, in_order
+from etl.workers import CHUNK_BYTES
 
 T = TypeVar("T")
 
@@ -67,31 +67,6 @@ class Stages(NamedTuple):
         return self.link(self.draft(chunk), look_up)
 
 
-def finished(
-    file: Path,
-    mapping: MappingFile,
-    dispositions: Mapping[str, str],
-    look_up: LookUp | None,
-    finish: Callable[[Linked], T],
-    *,
-    limit: int | None = None,
-    means: Means = ONE_CORE,
-) -> Iterator[Finished[T]]:
-    """Half one of a file, and `finish` of what it linked; the same in the same order by whatever means.
-
-    Rows without a key of their own are numbered as they come, and a limit ends in the midst of a chunk: both take one.
-    """
-    if means.workers > 1 and limit is None and mapping.key:
-        columns = header(file, mapping.source)
-        make = partial(_worker, mapping, dispositions, columns, int(time() * 1000), finish, look_up is not None)
-        rules = rules_of_groups(mapping, dispositions, columns)
-        chunks = to_others(file, mapping, rules, means.chunk_bytes)
-        yield from in_order(make, chunks, means.workers, look_up)
-    else:
-        for half in half_one(file, mapping, dispositions, look_up, limit=limit, chunk_bytes=means.chunk_bytes):
-            yield finish_half(half, finish)
-
-
 def half_one(
     file: Path,
     mapping: MappingFile,
@@ -100,9 +75,13 @@ def half_one(
     *,
     limit: int | None = None,
     chunk_bytes: int = CHUNK_BYTES,
+    stages: Stages | None = None,
 ) -> Iterator[Half]:
-    """A file's chunks, read, validated, mapped and linked; without `look_up` the links stay in words."""
-    stages = stages_for(mapping, dispositions, header(file, mapping.source), int(time() * 1000))
+    """A file's chunks, read, validated, mapped and linked; without `look_up` the links stay in words.
+
+    `stages` are those for the file's columns, where they are compiled already.
+    """
+    stages = stages or stages_for(mapping, dispositions, header(file, mapping.source), int(time() * 1000))
     rules, left = stages.rules, limit
     for chunk in in_whole(file, mapping, rules, chunk_bytes):
         half = stages.both(chunk, look_up)
@@ -178,20 +157,6 @@ def stages_for(
         return Half(linked, rejects, drafted.skipped, drafted.read, drafted.merged - len(fell))
 
     return Stages(rules, draft, link)
-
-
-def _worker(
-    mapping: MappingFile,
-    dispositions: Mapping[str, str],
-    columns: Sequence[str],
-    now_ms: int,
-    finish: Callable[[Linked], T],
-    with_account: bool,
-    ask: LookUp,
-) -> Callable[[Unread], Finished[T]]:
-    """What a worker process does with each chunk."""
-    stages = stages_for(mapping, dispositions, columns, now_ms)
-    return lambda chunk: finish_half(stages.both(chunk(), ask if with_account else None), finish)
 
 
 def finish_half(half: Half, finish: Callable[[Linked], T]) -> Finished[T]:

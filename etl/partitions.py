@@ -1,4 +1,4 @@
-"""Half one over many files: one after the other on this machine, or all of them as partitions on a cluster.
+"""Half one over many files: in this process, or as partitions on the cores of this machine or on a cluster.
 
 A partition is a small file as a whole, read by the worker if it sees the file as it is here; or a stretch of a larger
 file, which is read and cut into rows here. Rows, rejects and their order are those of one process.
@@ -12,6 +12,7 @@ from pathlib import Path
 from time import time
 from typing import Any, NamedTuple, TypeVar
 
+from etl import workers
 from etl.associate import LookUp, Tables
 from etl.cluster import Ask, Steps, Task, connected, in_order
 from etl.errors import ConfigError, UsageError
@@ -19,8 +20,9 @@ from etl.flow import Linked
 from etl.half_one import (
     Drafted,
     Finished,
+    Stages,
     finish_half,
-    finished,
+    half_one,
     in_whole,
     rules_of_groups,
     stages_for,
@@ -52,7 +54,10 @@ class _Stretch(NamedTuple):
 
 
 _Partition = _Whole | _Stretch
+_Part = tuple[tuple[str, ...], _Partition]  # with the columns of its file
 _Begun = tuple[int, list[Drafted]]
+_Made = tuple[int, list[Finished[T]]]  # with the file's place
+_Make = Callable[[Sequence[str]], Steps[_Partition, _Begun, _Made[T]]]
 
 
 def of_files(
@@ -71,18 +76,22 @@ def of_files(
     what a cluster cannot do: a limit, and rows without a key.
     """
     if means.engine == "dask":
-        yield from _on_cluster(files, mapping, dispositions, look_up, finish, limit, means)
+        _refuse(mapping, limit)
+    elif means.workers == 1 or limit is not None or not mapping.key:
+        yield from _one_by_one(files, mapping, dispositions, look_up, finish, limit, means)
         return
-    left = limit
-    for place, file in enumerate(files):
-        for part in finished(file, mapping, dispositions, look_up, finish, limit=left, means=means):
-            left = None if left is None else left - part.rows
-            yield place, part
-        if left == 0:
-            return
+    tables = read_tables(mapping.tables, mapping.source.region)
+    make = partial(
+        _steps, mapping, dispositions, tables, int(time() * 1000), finish, look_up is not None, means.chunk_bytes
+    )
+    parts = _partitions(files, mapping, dispositions, means.chunk_bytes)
+    answer = partial(_answer, files, mapping, dispositions, look_up, means.chunk_bytes)
+    for place, halves in (_on_cluster if means.engine == "dask" else _on_cores)(make, parts, answer, means):
+        for half in halves:
+            yield place, half
 
 
-def _on_cluster(
+def _one_by_one(
     files: Sequence[Path],
     mapping: MappingFile,
     dispositions: Mapping[str, str],
@@ -91,23 +100,62 @@ def _on_cluster(
     limit: int | None,
     means: Means,
 ) -> Iterator[tuple[int, Finished[T]]]:
-    _refuse(mapping, limit)
+    """In this process. Rows without a key of their own are numbered in their file, so that stages serve one file only."""
+    made: dict[tuple[str, ...], Stages] = {}
+    left = limit
+    for place, file in enumerate(files):
+        columns = header(file, mapping.source)
+        if columns not in made or not mapping.key:
+            made[columns] = stages_for(mapping, dispositions, columns, int(time() * 1000))
+        for half in half_one(
+            file, mapping, dispositions, look_up, limit=left, chunk_bytes=means.chunk_bytes, stages=made[columns]
+        ):
+            left = None if left is None else left - len(half.linked)
+            yield place, finish_half(half, finish)
+        if left == 0:
+            return
 
-    def answer(what: str, *words: Any) -> Any:
-        if what == _ROWS:
-            file = files[words[0]]
-            rules = rules_of_groups(mapping, dispositions, header(file, mapping.source))
-            return list(in_whole(file, mapping, rules, means.chunk_bytes))
-        assert look_up is not None
-        return look_up(*words)
 
-    tables = read_tables(mapping.tables, mapping.source.region)
-    make = partial(_steps, mapping, dispositions, tables, int(time() * 1000), finish, look_up is not None)
+def _on_cores(make: _Make[T], parts: Iterator[_Part], answer: Ask, means: Means) -> Iterator[_Made[T]]:
+    """On worker processes of this machine."""
+    return workers.in_order(partial(_worker, make), parts, means.workers, answer)
+
+
+def _worker(make: _Make[T], ask: Ask) -> Callable[[_Part], _Made[T]]:
+    """What such a process does with each partition; what is compiled for the columns of one file serves for others."""
+    made: dict[tuple[str, ...], Steps[_Partition, _Begun, _Made[T]]] = {}
+
+    def work(part: _Part) -> _Made[T]:
+        columns, partition = part
+        steps = made.get(columns) or made.setdefault(columns, make(columns))
+        return steps.end(steps.begin(partition, ask), ask)
+
+    return work
+
+
+def _on_cluster(make: _Make[T], parts: Iterator[_Part], answer: Ask, means: Means) -> Iterator[_Made[T]]:
+    made: dict[tuple[str, ...], Callable[[], Any]] = {}
+    tasks = (Task(made.setdefault(columns, partial(make, columns)), partition) for columns, partition in parts)
     with connected(means.scheduler, means.workers) as client:
-        tasks = _tasks(files, mapping, dispositions, partial(make, means.chunk_bytes), means.chunk_bytes)
-        for place, parts in in_order(client, tasks, answer):
-            for part in parts:
-                yield place, part
+        yield from in_order(client, tasks, answer)
+
+
+def _answer(
+    files: Sequence[Path],
+    mapping: MappingFile,
+    dispositions: Mapping[str, str],
+    look_up: LookUp | None,
+    chunk_bytes: int,
+    what: str,
+    *words: Any,
+) -> Any:
+    """What a worker is told: the rows of a file that it does not see as it is here, or ids."""
+    if what == _ROWS:
+        file = files[words[0]]
+        rules = rules_of_groups(mapping, dispositions, header(file, mapping.source))
+        return list(in_whole(file, mapping, rules, chunk_bytes))
+    assert look_up is not None
+    return look_up(*words)
 
 
 def _refuse(mapping: MappingFile, limit: int | None) -> None:
@@ -129,25 +177,19 @@ def _refuse(mapping: MappingFile, limit: int | None) -> None:
         )
 
 
-def _tasks(
-    files: Sequence[Path],
-    mapping: MappingFile,
-    dispositions: Mapping[str, str],
-    make: Callable[..., Steps[_Partition, _Begun, tuple[int, list[Finished[T]]]]],
-    chunk_bytes: int,
-) -> Iterator[Task[_Partition, _Begun, tuple[int, list[Finished[T]]]]]:
-    """The partitions in order, each with its steps: those of its columns."""
-    made: dict[tuple[str, ...], Callable[[], Any]] = {}
+def _partitions(
+    files: Sequence[Path], mapping: MappingFile, dispositions: Mapping[str, str], chunk_bytes: int
+) -> Iterator[_Part]:
+    """The partitions in order, each with the columns of its file."""
     for place, file in enumerate(files):
         columns = header(file, mapping.source)
-        steps = made.setdefault(columns, partial(make, columns))
         most = chunk_bytes if format_of(file, mapping.source) == "csv" else _OTHERS * chunk_bytes
         if text_bytes(file) <= most and (as_here := seen(file)):
-            yield Task(steps, _Whole(place, _as_workers_see(file), as_here))
+            yield columns, _Whole(place, _as_workers_see(file), as_here)
         else:
             rules = rules_of_groups(mapping, dispositions, columns)
             for chunk in to_others(file, mapping, rules, chunk_bytes):
-                yield Task(steps, _Stretch(place, chunk))
+                yield columns, _Stretch(place, chunk)
 
 
 def _as_workers_see(file: Path) -> Path:
@@ -164,8 +206,8 @@ def _steps(
     with_account: bool,
     chunk_bytes: int,
     columns: Sequence[str],
-) -> Steps[_Partition, _Begun, tuple[int, list[Finished[T]]]]:
-    """What a worker of the cluster does with each partition."""
+) -> Steps[_Partition, _Begun, _Made[T]]:
+    """What a worker does with each partition."""
     stages = stages_for(mapping, dispositions, columns, now_ms, tables)
 
     def begin(part: _Partition, ask: Ask) -> _Begun:
@@ -175,7 +217,7 @@ def _steps(
         chunks = in_whole(part.file, mapping, stages.rules, chunk_bytes) if there else ask(_ROWS, part.place)
         return part.place, [stages.draft(chunk) for chunk in chunks]
 
-    def end(begun: _Begun, ask: Ask) -> tuple[int, list[Finished[T]]]:
+    def end(begun: _Begun, ask: Ask) -> _Made[T]:
         place, drafted = begun
         look_up = partial(ask, _LINKS) if with_account else None
         return place, [finish_half(stages.link(each, look_up), finish) for each in drafted]

@@ -16,8 +16,8 @@ import pytest
 from etl.associate import payload_text
 from etl.engagement import DISPOSITIONS
 from etl.errors import ContentError, TryLater
-from etl.half_one import finished
 from etl.mapping import load
+from etl.partitions import of_files
 from etl.workers import CHUNK_BYTES, Ask, Means, in_order, means_for
 
 SAMPLES = Path(__file__).parents[1] / "sample_data"
@@ -131,7 +131,8 @@ def test_half_one_gives_the_same_whatever_the_number_of_workers(name: str, file:
 
     def run(workers: int) -> tuple[bytes, list[object], int]:
         means = Means(workers, chunk_bytes=4_000)
-        parts = list(finished(SAMPLES / file, mapping, DISPOSITIONS, None, payload_text, means=means))
+        files = [SAMPLES / file]
+        parts = [part for _, part in of_files(files, mapping, DISPOSITIONS, None, payload_text, means=means)]
         assert len(parts) > 2, "the file is one chunk: nothing is shown"
         return b"".join(p.made for p in parts), [r for p in parts for r in p.rejects], sum(p.read for p in parts)
 
