@@ -69,8 +69,8 @@ FIELDS: dict[EngagementType, dict[str, Field]] = {
         "durationMilliseconds": Field("duration"),
         "recordingUrl": Field("url"),
         "disposition": Field("guid"),
-        "externalId": Field("text"),
-        "externalAccountId": Field("text"),
+        "externalId": Field("text", wires=OBJECTS),  # v1 takes it without effect
+        "externalAccountId": Field("text", wires=OBJECTS),
         "direction": Field("choice", ("INBOUND", "OUTBOUND"), wires=OBJECTS),
     },
     "EMAIL": {
