@@ -111,10 +111,12 @@ def test_attachments_are_compared_without_order():
 
 
 def test_what_a_wire_drops_or_cannot_show_is_not_compared():
-    row = sent(metadata={"direction": "INBOUND"}, properties={"own": "x"})
+    row = sent(metadata={"direction": "INBOUND", "externalId": "c-1"}, properties={"own": "x"})
     for wires in (("v1", "objects"), ("objects", "v1")):
         assert differences(row, held(key=""), wires) == []
-    assert [d.field for d in differences(row, held(), BOTH)] == ["metadata.direction", "properties.own"]
+    assert [d.field for d in differences(row, held(), BOTH)] == [
+        "metadata.externalId", "metadata.direction", "properties.own",
+    ]  # fmt: skip
 
 
 def test_mail_is_read_with_its_direction_as_type():
