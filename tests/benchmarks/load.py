@@ -110,7 +110,7 @@ def resume(work: Path, planned: Path) -> int:
         created = seals.sealed(state="'created'", attempt="1", request="1", remote_id="CAST(5000000000 + id AS TEXT)")
         with opened.transaction() as db:
             db.execute(f"UPDATE row SET {created} WHERE id % 10")
-            db.execute("INSERT INTO request VALUES (1, 1, 'objects', 0, '', NULL, NULL, NULL)")
+            db.execute("INSERT INTO request (id, run, wire, rows, sent_at) VALUES (1, 1, 'objects', 0, '')")
         opened.high_water.advance(1, "objects")
         rows = opened.one("SELECT count(*) FROM row")
     started = time.perf_counter()
