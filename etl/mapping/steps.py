@@ -29,7 +29,7 @@ AS: tuple[As, ...] = get_args(As)
 #: `as` -> the parameters that it takes.
 PARAMETERS: dict[str, tuple[str, ...]] = {
     "datetime": ("format", "formats", "timezone", "at", "gap", "fold"),
-    "duration": ("format",),
+    "duration": ("format", "formats"),
     "phone": ("region", "invalid"),
     "name_part": ("part",),
 }
@@ -81,7 +81,7 @@ def _belongings(node: Pairs, got: Mapping[str, Any], wrong: Wrong) -> None:
             note(wrong, key, "unknown_key", f"`{key.text}` belongs to {words}, {found}")
         if key.text in _NEEDS and _NEEDS[key.text] not in got:
             note(wrong, key, "unknown_key", f"`{key.text}` belongs to `{_NEEDS[key.text]}`, which is not here")
-    needed = {"datetime": ("format", "formats"), "duration": ("format",), "name_part": ("part",)}.get(kind or "", ())
+    needed = {"datetime": ("format", "formats"), "duration": ("format", "formats"), "name_part": ("part",)}.get(kind or "", ())
     if needed and not any(name in got for name in needed):
         note(wrong, node, "missing_key", f"`as: {kind}` needs `{needed[0]}`")
     if "format" in got and "formats" in got:

@@ -97,6 +97,11 @@ VALUES: dict[str, tuple[Any, dict[str, str], Any]] = {
         {"A": "2025-11-21T16:05:00Z"},
         "1763741100000",
     ),
+    "durations in order": (
+        {"from": "$A", "as": "duration", "formats": ["H:MM:SS", "M:SS"]},
+        {"A": "3:07"},
+        "187000",
+    ),
     "epoch_s": ({"from": "$A", "as": "datetime", "format": "epoch_s"}, {"A": "1763741100"}, "1763741100000"),
     "epoch_ms": ({"from": "$A", "as": "datetime", "format": "epoch_ms"}, {"A": "1763741100001"}, "1763741100001"),
     "the zone of a column": (
