@@ -7,10 +7,10 @@ from time import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from etl.associate import in_words, payload_lines
+from etl.columns.rows import batch_of
 from etl.engagement import DISPOSITIONS
 from etl.errors import Mistake
 from etl.flow import Chunk, Json
@@ -46,8 +46,8 @@ def outcome_of(mapping: Mapping, given: dict[str, str]) -> Json:
     columns = list(dict.fromkeys([*columns_read(mapping), *mapping.columns, *given]))
     missing = set(mapping.source.missing)
     cells = {c: [None if (v := given.get(c, "")) in missing or not v else v] for c in columns}
-    frame = pd.DataFrame({c: pd.Series(v, dtype=pd.ArrowDtype(pa.string())) for c, v in cells.items()})
-    chunk = Chunk("test", frame, np.array([1], dtype=np.int64))
+    row = batch_of({column: pa.array(cell, pa.string()) for column, cell in cells.items()})
+    chunk = Chunk("test", row, np.array([1], dtype=np.int64))
     rules = compile_rules(mapping, dispositions=DISPOSITIONS, header=columns, now_ms=int(time() * 1000))
     kept, skipped, unjudged = skip(chunk, rules)
     if skipped:

@@ -58,16 +58,24 @@ class Reject(NamedTuple):
 class Chunk:
     """Some consecutive rows of one input, everything as text.
 
-    `rows` has one `pd.ArrowDtype(pa.string())` column for each column of the file, named as in the file, and a
-    `RangeIndex` from 0; cells that the mapping's `missing` calls empty are null. `lines[i]` is the 1-based line of
-    the file on which row `i` begins (quoted line breaks counted). `rejects` are the rows of the same stretch of the
-    file that could not be read; they are in no frame. `len(rows) + len(rejects)` rows were read.
+    `rows` has one column for each column of the file, named as in the file: `pa.string()`, or `pa.list_(pa.string())`
+    where the reader gives lists; cells that the mapping's `missing` calls empty are null. `lines[i]` is the 1-based
+    line of the file on which row `i` begins (quoted line breaks counted). `rejects` are the rows of the same stretch
+    of the file that could not be read; they are not among `rows`. `len(lines) + len(rejects)` rows were read.
     """
 
     source: str
-    rows: pd.DataFrame
+    rows: pa.RecordBatch
     lines: NDArray[np.int64]
     rejects: list[Reject] = field(default_factory=list)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The rows as pandas has them, `pd.ArrowDtype` columns and a `RangeIndex` from 0; made at each call."""
+        import pandas as pd
+
+        frame: pd.DataFrame = self.rows.to_pandas(types_mapper=pd.ArrowDtype)
+        return frame
 
 
 class Wanted(NamedTuple):
@@ -107,6 +115,36 @@ class Keys:
         return Keys(self.sources.filter(pa.array(mask)))
 
 
+class Cells:
+    """Some rows of a chunk as read, for reject file and checkpoint; copied out of it when they are looked at."""
+
+    def __init__(self, rows: pa.RecordBatch, places: NDArray[np.int64]) -> None:
+        self._rows, self._places = rows, places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def take(self, rows: NDArray[np.int64]) -> pa.RecordBatch:
+        """Some of the rows."""
+        import pyarrow as pa
+
+        return self._rows.take(pa.array(self._places[rows]))
+
+    def all(self) -> pa.RecordBatch:
+        """All of the rows."""
+        import pyarrow as pa
+
+        return self._rows if len(self) == len(self._rows) else self._rows.take(pa.array(self._places))
+
+    def head(self, rows: int) -> Cells:
+        """The first of the rows."""
+        return Cells(self._rows, self._places[:rows])
+
+    def filter(self, mask: NDArray[np.bool_]) -> Cells:
+        """The rows where the mask holds."""
+        return Cells(self._rows, self._places[mask])
+
+
 @dataclass(frozen=True, slots=True)
 class Drafts:
     """Mapped rows that no rule refused: the payload in fragments, the links still in words. Sends nothing.
@@ -127,7 +165,7 @@ class Drafts:
     properties: pa.StringArray
     owner: pa.StringArray  #: an owner's e-mail (lower case), or digits: an id that needs no look-up
     wanted: Mapping[LinkKind, tuple[Wanted, ...]]  #: tried in order; the first that finds anything wins
-    cells: pd.DataFrame  #: the rows as read, for reject file and checkpoint
+    cells: Cells
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -146,7 +184,7 @@ class Drafts:
             self.properties[:rows],
             self.owner[:rows],
             wanted,
-            self.cells.iloc[:rows],
+            self.cells.head(rows),
         )
 
 

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from etl.columns.rows import arrow_columns
+from etl.columns.rows import arrow_columns, batch_of
 from etl.flow import Chunk
 
 #: Files that are open at once: systems allow a process 256 at the least.
@@ -45,7 +45,7 @@ def whole_groups(chunks: Iterable[Chunk], names_of: NamesOf, spills: int) -> Ite
         writers: list[Any] = []
         for chunk in chunks:
             if chunk.rejects:
-                yield Chunk(chunk.source, chunk.rows.iloc[:0], chunk.lines[:0], chunk.rejects)
+                yield Chunk(chunk.source, chunk.rows[:0], chunk.lines[:0], chunk.rejects)
             table = _table(chunk)
             writers = writers or [pa.ipc.new_stream(pa.PythonFile(file, mode="w"), table.schema) for file in files]
             _spread(table, _spill_of(names_of(chunk), chunk.lines, spills), writers)
@@ -83,9 +83,7 @@ def _table(chunk: Chunk) -> pa.Table:
 def _chunk(source: str, table: pa.Table) -> Chunk:
     arrays = [column.combine_chunks() for column in table.columns]
     cells = {name.removeprefix("cell "): array for name, array in zip(table.column_names[1:], arrays[1:], strict=True)}
-    rows = {name: pd.arrays.ArrowExtensionArray(array) for name, array in cells.items()}
-    lines = arrays[0].to_numpy(zero_copy_only=False)
-    return Chunk(source, pd.DataFrame(rows, index=pd.RangeIndex(len(lines))), lines)
+    return Chunk(source, batch_of(cells), arrays[0].to_numpy(zero_copy_only=False))
 
 
 def _spill_of(names: Any, lines: NDArray[np.int64], spills: int) -> NDArray[np.int64]:

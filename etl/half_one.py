@@ -143,7 +143,7 @@ def stages_for(
         drafts, unmapped = transform(good, rules)
         merged = len(good.lines) - len(drafts) - len(unmapped)
         rejects = [*chunk.rejects, *unjudged, *broken, *unmapped]
-        read = len(chunk.rows) + len(chunk.rejects)
+        read = len(chunk.lines) + len(chunk.rejects)
         return Drafted(drafts, rejects, skipped, read, merged, without(good, unmapped) if rules.group else None)
 
     def link(drafted: Drafted, look_up: LookUp | None) -> Half:
@@ -169,7 +169,7 @@ def _cut(half: Half, chunk: Chunk, rows: int, skipped: Callable[[Chunk], dict[st
     linked = half.linked.head(rows)
     last = int(linked.drafts.lines[-1]) if rows else 0
     inside = int((chunk.lines <= last).sum())
-    part = type(chunk)(chunk.source, chunk.rows.iloc[:inside], chunk.lines[:inside])
+    part = type(chunk)(chunk.source, chunk.rows[:inside], chunk.lines[:inside])
     ragged = sum(reject.line <= last for reject in chunk.rejects)
     return Half(linked, [r for r in half.rejects if r.line <= last], skipped(part), inside + ragged)
 
@@ -179,4 +179,4 @@ def _whole_part(half: Half, chunk: Chunk, rows: int, rules: Rules) -> Chunk:
     assert rules.group is not None
     line = int(half.linked.drafts.lines[rows - 1])
     end = end_of_group(chunk, partial(group_names, grouping=rules.group), line)
-    return Chunk(chunk.source, chunk.rows.iloc[:end], chunk.lines[:end], chunk.rejects)
+    return Chunk(chunk.source, chunk.rows[:end], chunk.lines[:end], chunk.rejects)

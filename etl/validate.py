@@ -1,4 +1,4 @@
-"""Rows to good rows: the mapping's `columns:` as one pandera schema, every reason of every failing row.
+"""Rows to good rows: the mapping's `columns:` as pandera's checks, every reason of every failing row.
 
 Apart from `transform`, because this is the contract on the file as it comes: cells are judged as they were read, before
 anything is trimmed or converted. pandera lives in this module alone.
@@ -10,16 +10,18 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
+from etl.columns.arrays import as_mask
 from etl.columns.numbers import parse_numbers
 from etl.columns.patterns import RE2_HINT, Pattern, trouble
-from etl.columns.rows import keep, rejects_of
+from etl.columns.rows import arrow_columns, keep, rejects_of
 from etl.errors import ContentError, MappingError, Mistake
 from etl.flow import Chunk, Problem, Reject
 from etl.mapping import Mapping as Rulebook
@@ -44,6 +46,8 @@ with _left_out("hypothesis"):  # pandera would load it to make up data: a fifth 
 
 #: The longest part of a cell that a problem repeats, in characters.
 SHOWN = 200
+#: Distinct cells of a chunk up to which a verdict is remembered for the next.
+_FEW = 1_000
 #: Other names of the same checks.
 _LONG = {"eq": "equal_to", "ne": "not_equal_to", "gt": "greater_than", "ge": "greater_than_or_equal_to",
          "lt": "less_than", "le": "less_than_or_equal_to", "between": "in_range"}  # fmt: skip
@@ -53,39 +57,42 @@ _ORDER: dict[str, Callable[[Any, Any], Any]] = {
 }  # fmt: skip
 
 
+#: Which cells of a string array keep a rule; what it says of an empty cell does not count.
+Judge = Callable[[Any], Any]
+
+
+class _Column(NamedTuple):
+    """The contract of one column."""
+
+    nullable: bool
+    checks: tuple[tuple[str, Judge], ...]  #: each with what it expects, in words
+
+
 @dataclass(frozen=True, slots=True)
 class Contract:
     """The compiled `columns:` of a mapping."""
 
-    schema: pandera.DataFrameSchema
-    columns: tuple[str, ...]  #: the columns with a rule that a chunk is judged by
+    columns: Mapping[str, _Column]  #: those that a chunk is judged by
     required: tuple[str, ...]  #: columns that the file must have
-    expected: Mapping[str, tuple[str, ...]]  #: column -> what each of its checks expects, in words
 
 
 def compile_contract(mapping: Rulebook) -> Contract:
-    """The mapping's `columns:` as one pandera schema. Raises `MappingError` for a check that cannot work.
+    """The mapping's `columns:`, compiled. Raises `MappingError` for a check that cannot work.
 
     `unique` is not in it: it is judged over the whole input, see `unique_columns`.
     """
-    columns, expected = {}, {}
+    columns = {}
     for name, rule in mapping.columns.items():
-        checks = {_LONG.get(check, check): argument for check, argument in rule.checks.items()}
-        columns[name] = pandera.Column(
-            None,  # a declared dtype would give one failure for the whole chunk instead of one for each row
-            [_check(check, argument, rule) for check, argument in checks.items()],
-            nullable=rule.nullable,
-            required=False,  # `validate` says it in its own words
-        )
-        expected[name] = tuple(_words(check, argument) for check, argument in checks.items())
-    judged = tuple(name for name, rule in mapping.columns.items() if rule.checks or not rule.nullable)
-    required = tuple(name for name, rule in mapping.columns.items() if rule.required)
-    return Contract(pandera.DataFrameSchema({name: columns[name] for name in judged}), judged, required, expected)
+        if rule.checks or not rule.nullable:
+            checks = [(_LONG.get(check, check), argument) for check, argument in rule.checks.items()]
+            judged = tuple((_words(check, argument), _judge(check, argument, rule)) for check, argument in checks)
+            columns[name] = _Column(rule.nullable, judged)
+    return Contract(columns, tuple(name for name, rule in mapping.columns.items() if rule.required))
 
 
 def warm_up() -> None:
     """Lets pandera do what it does at its first use, a fifth of a second."""
-    pandera.DataFrameSchema({"a": pandera.Column(None, pandera.Check.isin(["x"]))}).validate(pd.DataFrame({"a": ["x"]}))
+    _by_pandera(pandera.Check.isin(["x"]))(pa.array(["x"]))
 
 
 def unique_columns(mapping: Rulebook) -> tuple[str, ...]:
@@ -98,15 +105,13 @@ def validate(chunk: Chunk, contract: Contract) -> tuple[Chunk, list[Reject]]:
 
     Values are judged as read, white space and all. Raises `ContentError` where a required column is not in the file.
     """
-    missing = [name for name in contract.required if name not in chunk.rows.columns]
+    columns = arrow_columns(chunk.rows)
+    missing = [name for name in contract.required if name not in columns]
     if missing:
-        have = ", ".join(map(str, chunk.rows.columns))
+        have = ", ".join(columns)
         message = f"{chunk.source}: no column {', '.join(f'`{name}`' for name in missing)}"
         raise ContentError(message, hint=f"The file has: {have}.", code="missing_column")
-    judged = [name for name in contract.columns if name in chunk.rows.columns]
-    if not judged:
-        return chunk, []
-    problems = _problems(chunk.rows, judged, contract)
+    problems = _problems(columns, contract)
     if not problems:
         return chunk, []
     good = np.ones(len(chunk.lines), np.bool_)
@@ -114,26 +119,43 @@ def validate(chunk: Chunk, contract: Contract) -> tuple[Chunk, list[Reject]]:
     return keep(chunk, good), rejects_of(chunk, problems)
 
 
-def _check(name: str, argument: Any, rule: ColumnRule) -> pandera.Check:
-    """One of pandera's built-in checks; those that order read the cell as a number where the bound is one."""
+def _judge(name: str, argument: Any, rule: ColumnRule) -> Judge:
+    """One check: pandera's own, but for patterns, and for bounds that are numbers: cells are text."""
     if name in _ORDER and not isinstance(argument, str):
-        return pandera.Check(lambda cells: _as_bools(_ORDER[name](_numbers(cells), argument), cells), name=name)
+        return lambda cells: _ORDER[name](parse_numbers(cells), argument)
     if name == "in_range" and not isinstance(argument["min_value"], str):
-        return pandera.Check(lambda cells: _as_bools(_inside(_numbers(cells), **argument), cells), name=name)
-    if name == "unique_values_eq":  # over a chunk it would ask for every value in every chunk
-        name = "isin"
+        return lambda cells: _inside(parse_numbers(cells), **argument)
     if name in ("str_matches", "str_contains"):  # pandas would leave some patterns to an engine that can hang
         found = _pattern(argument, rule)
-        judge = found.begins if name == "str_matches" else found.found
-        return pandera.Check(lambda cells: _as_bools(judge(pa.array(cells, pa.string())), cells), name=name)
-    if name in ("in_range", "str_length"):
-        argument = dict(argument)
+        return found.begins if name == "str_matches" else found.found
+    if name == "unique_values_eq":  # over a chunk it would ask for every value in every chunk
+        name = "isin"
     make: Callable[..., pandera.Check] = getattr(pandera.Check, name)
-    return make(**argument) if isinstance(argument, dict) else make(argument)
+    return _by_pandera(make(**argument) if isinstance(argument, Mapping) else make(argument))
 
 
-def _numbers(cells: pd.Series) -> Any:
-    return parse_numbers(pa.array(cells, pa.string()))
+def _by_pandera(check: pandera.Check) -> Judge:
+    """The check, asked about each distinct cell once: one call takes pandera a millisecond, whatever it is about."""
+    known: dict[str, bool] = {}
+
+    def judge(cells: Any) -> Any:
+        coded = cells.dictionary_encode()
+        if len(coded.dictionary) > _FEW:
+            return pa.array(_verdicts(check, coded.dictionary)).take(coded.indices)
+        words = coded.dictionary.to_pylist()
+        if fresh := [word for word in words if word not in known]:
+            if len(known) > _FEW:
+                known.clear()
+                fresh = words
+            known.update(zip(fresh, _verdicts(check, pa.array(fresh, pa.string())).tolist(), strict=True))
+        return pa.array([known[word] for word in words], pa.bool_()).take(coded.indices)
+
+    return judge
+
+
+def _verdicts(check: pandera.Check, cells: Any) -> NDArray[np.bool_]:
+    verdicts: NDArray[np.bool_] = check(pd.Series(pd.arrays.ArrowExtensionArray(cells))).check_output.to_numpy(np.bool_)
+    return verdicts
 
 
 def _inside(
@@ -143,11 +165,6 @@ def _inside(
     return pc.and_(lower, (pc.less_equal if include_max else pc.less)(numbers, max_value))
 
 
-def _as_bools(judged: Any, cells: pd.Series) -> pd.Series:
-    """The verdicts beside their cells; a cell that is no number fails."""
-    return pd.Series(pc.fill_null(judged, False).to_numpy(zero_copy_only=False), index=cells.index)
-
-
 def _pattern(text: str, rule: ColumnRule) -> Pattern:
     if said := trouble(text):
         message = f"`{text}` is no regular expression of RE2: {said}"
@@ -155,34 +172,31 @@ def _pattern(text: str, rule: ColumnRule) -> Pattern:
     return Pattern(text)
 
 
-def _problems(rows: pd.DataFrame, judged: list[str], contract: Contract) -> dict[int, tuple[Problem, ...]]:
-    """The problems of each failing row, rows ascending, in the order of the contract within a row.
-
-    The schema's checks are asked one by one: `schema.validate` does the same, and then takes 7 ms for each check that
-    failed in a chunk to lay out its failure cases, more than all checks together.
-    """
+def _problems(columns: Mapping[str, Any], contract: Contract) -> dict[int, tuple[Problem, ...]]:
+    """The problems of each failing row, rows ascending, in the order of the contract within a row."""
     found: dict[int, list[Problem]] = {}
-    for name in judged:
-        cells, column = rows[name], contract.schema.columns[name]
-        if not column.nullable:
-            for row in np.flatnonzero(cells.isna()).tolist():
+    for name, (nullable, checks) in contract.columns.items():
+        cells = columns.get(name)
+        if cells is None:
+            continue
+        filled = as_mask(cells.is_valid())
+        if not nullable:
+            for row in np.flatnonzero(~filled).tolist():
                 found.setdefault(row, []).append(Problem("required", name, "", "expected a value"))
-        for check, words in zip(column.checks, contract.expected[name], strict=True):
-            for row, value in _failures(check, cells):
+        for words, judge in checks:
+            failing = np.flatnonzero(filled & ~_judged(judge, cells))
+            for row, value in zip(failing.tolist(), cells.take(pa.array(failing)).to_pylist(), strict=True):
                 problem = Problem("check_failed", name, str(value)[:SHOWN], f"expected {words}")
                 found.setdefault(row, []).append(problem)
     return {row: tuple(found[row]) for row in sorted(found)}
 
 
-def _failures(check: pandera.Check, cells: pd.Series) -> list[tuple[int, Any]]:
-    """The rows that fail a check, each with its cell; an empty cell fails none."""
+def _judged(judge: Judge, cells: Any) -> NDArray[np.bool_]:
+    """Which cells keep the rule; one that is no number keeps no bound."""
     try:
-        result = check(cells)
+        return as_mask(judge(cells))
     except Exception as e:
         raise ContentError(f"the contract of `columns` cannot be judged: {e}", code="contract_failed") from e
-    return (
-        [] if result.check_passed else list(zip(result.failure_cases.index.tolist(), result.failure_cases, strict=True))
-    )
 
 
 def _words(name: str, argument: Any) -> str:

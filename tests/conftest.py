@@ -13,18 +13,17 @@ from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pytest
 
 from etl.checkpoint import staging
 from etl.checkpoint.folding import fold
 from etl.checkpoint.store import Checkpoint, open_checkpoint
+from etl.columns.rows import batch_of
 from etl.errors import RemoteDown
-from etl.flow import Drafts, Engagement, Key, Keys, Linked, Outcome, RemoteId
+from etl.flow import Cells, Drafts, Engagement, Key, Keys, Linked, Outcome, RemoteId
 from etl.hubspot.target import Place, Sent, Verdict
 
-TEXT = pd.ArrowDtype(pa.string())
 DONE = Verdict("done", "200")
 
 
@@ -56,7 +55,7 @@ def make_linked(
         properties=pa.nulls(n, pa.string()),
         owner=pa.nulls(n, pa.string()),
         wanted={},
-        cells=pd.DataFrame({"Id": pd.Series(names, dtype=TEXT), "Body": pd.Series(texts, dtype=TEXT)}),
+        cells=Cells(batch_of({"Id": pa.array(names, pa.string()), "Body": pa.array(texts, pa.string())}), np.arange(n)),
     )
     return Linked(
         drafts=drafts,

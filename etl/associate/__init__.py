@@ -18,7 +18,7 @@ from etl.associate.ask import LookUp, Tables
 from etl.associate.lines import payload_lines, payload_text
 from etl.associate.linking import Ties, by_row, tie
 from etl.associate.words import wanted_json, words_from_json, words_of
-from etl.columns.rows import keep_rows, rejects_of_rows
+from etl.columns.rows import rejects_of_rows
 from etl.flow import Drafts, Linked, LinkKind, Problem, Reject
 from etl.mapping.model import Associations
 
@@ -65,6 +65,8 @@ def in_words(drafts: Drafts, associations: Associations, tables: Tables) -> tupl
     """
     wants = words_of(drafts)
     ties = tie(wants, associations, None, "unassigned", tables)
+    if not any(mask.any() for mask in ties.open.values()):
+        return _linked(drafts, ties, pa.nulls(len(drafts), pa.string()))
     wanted = wanted_json(wants, ties.open)
     return _linked(drafts, ties, pc.if_else(pc.equal(wanted, "{}"), pa.scalar(None, pa.string()), wanted))
 
@@ -108,6 +110,6 @@ def _kept(drafts: Drafts, good: NDArray[np.bool_]) -> Drafts:
             kind: tuple(way._replace(values=way.values.filter(mask)) for way in ways)
             for kind, ways in drafts.wanted.items()
         },
-        cells=keep_rows(drafts.cells, good),
+        cells=drafts.cells.filter(good),
         **{name: getattr(drafts, name).filter(mask) for name in columns},
     )

@@ -260,10 +260,13 @@ def _shared_companies(ties: Ties) -> list[tuple[Rows, Any]]:
 
 def _as_lists(found: list[tuple[Rows, Any]], rows: int) -> Any:
     """The (row, id) pairs as lists, ids once a row, in the order found; rows without any have an empty list."""
+    if not found:
+        return pa.ListArray.from_arrays(pa.array(np.zeros(rows + 1, np.int32)), pa.array([], pa.string()))
     owners = np.concatenate([np.zeros(0, np.int64), *(some for some, _ in found)])
     ids = pa.concat_arrays([pa.array([], pa.string()), *(some for _, some in found)])
-    order = np.argsort(owners, kind="stable")
-    owners, ids = owners[order], ids.take(pa.array(order))
+    if (owners[1:] < owners[:-1]).any():
+        order = np.argsort(owners, kind="stable")
+        owners, ids = owners[order], ids.take(pa.array(order))
     if len(owners) and (owners[1:] == owners[:-1]).any():
         codes = ids.dictionary_encode().indices.to_numpy(zero_copy_only=False)
         _, firsts = np.unique(owners * len(ids) + codes, return_index=True)

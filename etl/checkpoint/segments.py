@@ -17,9 +17,7 @@ from etl.errors import DamagedCheckpoint
 from etl.flow import LINK_KINDS, LinkKind
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from etl.flow import Linked
+    from etl.flow import Cells, Linked
 
 SEGMENT_ROWS = 4_000
 #: The column of a chunk's table that holds the payloads.
@@ -43,9 +41,9 @@ def payloads_of(linked: Linked) -> pa.StringArray:
     )  # fmt: skip
 
 
-def table_of(payloads: pa.StringArray, cells: pd.DataFrame) -> pa.Table:
+def table_of(payloads: pa.StringArray, cells: Cells) -> pa.Table:
     """Payloads and cells side by side, the payload first; cells without names, as the input's header has them."""
-    columns = [pa.array(cells[name].array) for name in cells.columns]
+    columns = cells.all().columns
     return pa.table([payloads, *columns], names=[PAYLOAD, *map(str, range(len(columns)))])
 
 

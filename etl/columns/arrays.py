@@ -198,12 +198,20 @@ def rows_with(array: Any, odd: Callable[[NDArray[np.uint8]], NDArray[np.bool_]])
 def trimmed(array: Any) -> Column:
     """The texts without white space around them; what is nothing then is empty."""
     offsets, data = text_bytes(array)
-    filled = np.flatnonzero(offsets[1:] > offsets[:-1])
-    edges = data[offsets[filled]], data[offsets[filled + 1] - 1]
-    # any white space is at most 0x20, or begins (and ends) with a byte of 0x80 and more
-    odd = (edges[0] <= 0x20) | (edges[0] >= 0x80) | (edges[1] <= 0x20) | (edges[1] >= 0x80)
-    if odd.any():
-        mask = np.zeros(len(array), np.bool_)
-        mask[filled[odd]] = True
-        array = replaced(array, mask, pc.utf8_trim_whitespace(array.filter(pa.array(mask))))
-    return text(array)
+    starts, ends = offsets[:-1], offsets[1:]
+    filled = np.flatnonzero(ends > starts)
+    every = len(filled) == len(array) - array.null_count  # none of them is a text of no characters
+    if len(filled) < len(array):
+        starts, ends = starts[filled], ends[filled]
+    odd = _at_edge(data[starts]) | _at_edge(data[ends - 1])
+    if not odd.any():
+        return Column("text", array) if every else text(array)
+    mask = np.zeros(len(array), np.bool_)
+    mask[filled[odd]] = True
+    return text(replaced(array, mask, pc.utf8_trim_whitespace(array.filter(pa.array(mask)))))
+
+
+def _at_edge(data: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Which bytes may belong to white space: it is at most 0x20, or begins and ends with a byte of 0x80 and more."""
+    odd: NDArray[np.bool_] = (data - np.uint8(0x21)) >= 0x5F  # below 0x21 it wraps around
+    return odd

@@ -53,6 +53,8 @@ def list_fragment(array: Any, *, quote: bool) -> Fragment:
     Elements that are not to be quoted must be JSON already (digits, objects).
     """
     values, owners = flat(array)
+    if not len(values) and not array.null_count:
+        return Fragment("[", pa.repeat("", len(array)), "]")
     inner = pc.binary_join(lists(quoted(values) if quote else values, owners, len(array), bare=True), ",")
     if array.null_count:
         inner = pc.if_else(array.is_valid(), inner, pa.scalar(None, pa.string()))
@@ -100,12 +102,26 @@ def escaped(array: Any) -> Any:
 def joined(*pieces: Piece) -> Any:
     """The pieces of each row as one text, null where one of them is null. One piece at least is a column."""
     few: list[Piece] = []
+    rows = 0
     for piece in pieces:
+        if not isinstance(piece, str):
+            rows = len(piece)
+            piece = _same(piece)  # noqa: PLW2901
         if isinstance(piece, str) and few and isinstance(few[-1], str):
             few[-1] += piece  # texts side by side cost one copy instead of two
         elif not isinstance(piece, str) or piece:
             few.append(piece)
+    if all(isinstance(piece, str) for piece in few):
+        return pa.repeat("".join(few), rows)
     return pc.binary_join_element_wise(*few, "")
+
+
+def _same(array: Any) -> Piece:
+    """The text that stands in every row, or the array: an array costs as much as a copy of it for each row."""
+    first = array[0].as_py() if len(array) and not array.null_count else None
+    if first is None or array[-1].as_py() != first or not pc.all(pc.equal(array, first)).as_py():
+        return array
+    return first
 
 
 def _hollow(each: Fragment) -> bool:

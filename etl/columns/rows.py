@@ -6,33 +6,28 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from etl.flow import Chunk, Keys, Problem, Reject, key_text
+from etl.flow import Cells, Chunk, Keys, Problem, Reject, key_text
 
 
-def arrow_columns(rows: pd.DataFrame) -> dict[str, Any]:
-    """The frame's columns as pyarrow arrays, by name; nothing is copied."""
-    return {str(name): _array(rows[name]) for name in rows.columns}
+def arrow_columns(rows: pa.RecordBatch) -> dict[str, Any]:
+    """The columns by name; nothing is copied."""
+    return dict(zip(rows.schema.names, rows.columns, strict=True))
+
+
+def batch_of(columns: Mapping[str, Any]) -> pa.RecordBatch:
+    """Columns of one length as rows."""
+    return pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
 
 
 def keep(chunk: Chunk, mask: NDArray[np.bool_]) -> Chunk:
     """The chunk with only the rows where the mask holds."""
     if mask.all():
         return chunk
-    return Chunk(chunk.source, keep_rows(chunk.rows, mask), chunk.lines[mask], chunk.rejects)
-
-
-def keep_rows(rows: pd.DataFrame, mask: NDArray[np.bool_]) -> pd.DataFrame:
-    """The frame's rows where the mask holds, numbered from 0."""
-    if mask.all():
-        return rows
-    index = pd.RangeIndex(int(mask.sum()))
-    kept = {name: array.filter(pa.array(mask)) for name, array in arrow_columns(rows).items()}
-    return pd.DataFrame({name: pd.arrays.ArrowExtensionArray(array) for name, array in kept.items()}, index=index)
+    return Chunk(chunk.source, chunk.rows.filter(pa.array(mask)), chunk.lines[mask], chunk.rejects)
 
 
 def rejects_of(chunk: Chunk, problems: Mapping[int, tuple[Problem, ...]], keys: Keys | None = None) -> list[Reject]:
@@ -41,7 +36,7 @@ def rejects_of(chunk: Chunk, problems: Mapping[int, tuple[Problem, ...]], keys: 
 
 
 def rejects_of_rows(
-    rows: pd.DataFrame,
+    rows: pa.RecordBatch | Cells,
     lines: NDArray[np.int64],
     problems: Mapping[int, tuple[Problem, ...]],
     keys: Keys | None = None,
@@ -49,19 +44,12 @@ def rejects_of_rows(
     """One reject for each row that has problems; `lines` and `keys` are those of the rows."""
     if not problems:
         return []
-    places = pa.array(list(problems))
-    cells = [_texts(array.take(places)) for array in arrow_columns(rows).values()]
+    places = np.array(list(problems), np.int64)
+    cells = [_texts(array) for array in rows.take(places).columns]
     return [
         Reject(int(lines[row]), found, tuple(values), key=key_text(keys[row]) if keys is not None else "")
         for (row, found), *values in zip(problems.items(), *cells, strict=True)
     ]
-
-
-def _array(series: Any) -> Any:
-    array = pa.array(series.array)
-    if isinstance(array, pa.ChunkedArray):
-        return array.chunk(0) if array.num_chunks == 1 else array.combine_chunks()
-    return array
 
 
 def _texts(array: Any) -> list[str | None]:

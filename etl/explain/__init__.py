@@ -132,7 +132,7 @@ def _alone(chunk: Chunk, line: int, rules: Rules) -> Chunk:
 
 
 def _only_reject(chunk: Chunk, line: int) -> Chunk:
-    return Chunk(chunk.source, chunk.rows.iloc[:0], chunk.lines[:0], [r for r in chunk.rejects if r.line == line])
+    return Chunk(chunk.source, chunk.rows[:0], chunk.lines[:0], [r for r in chunk.rejects if r.line == line])
 
 
 def _covers(chunk: Chunk, line: int) -> bool:
@@ -141,7 +141,7 @@ def _covers(chunk: Chunk, line: int) -> bool:
     if not starts or max(starts) == line:
         return bool(starts)
     place = np.flatnonzero(chunk.lines == max(starts))
-    texts = [a[int(place[0])].as_py() for a in arrow_columns(chunk.rows).values()] if len(place) else []
+    texts = [a[int(place[0])].as_py() for a in chunk.rows.columns] if len(place) else []
     breaks = sum(text.count("\n") for text in texts if isinstance(text, str))
     breaks += sum(each.raw.count("\n") for each in chunk.rejects)
     return line <= max(starts) + breaks

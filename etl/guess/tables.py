@@ -8,7 +8,6 @@ from __future__ import annotations
 from itertools import islice
 from pathlib import Path
 
-from etl.columns.rows import arrow_columns
 from etl.flow import Chunk
 from etl.guess.head import ROWS, Head, judged
 from etl.mapping.model import Source
@@ -66,5 +65,5 @@ def _workbook(path: Path) -> Head:
 
 def _rows(chunk: Chunk) -> tuple[list[tuple[str, ...]], list[int]]:
     """The first rows of a chunk as texts, and the line of each."""
-    columns = [[cell or "" for cell in array[:ROWS].to_pylist()] for array in arrow_columns(chunk.rows).values()]
+    columns = [[cell or "" for cell in array[:ROWS].to_pylist()] for array in chunk.rows.columns]
     return list(islice(zip(*columns, strict=True), ROWS)), chunk.lines[:ROWS].tolist()

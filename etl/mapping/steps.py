@@ -81,7 +81,9 @@ def _belongings(node: Pairs, got: Mapping[str, Any], wrong: Wrong) -> None:
             note(wrong, key, "unknown_key", f"`{key.text}` belongs to {words}, {found}")
         if key.text in _NEEDS and _NEEDS[key.text] not in got:
             note(wrong, key, "unknown_key", f"`{key.text}` belongs to `{_NEEDS[key.text]}`, which is not here")
-    needed = {"datetime": ("format", "formats"), "duration": ("format", "formats"), "name_part": ("part",)}.get(kind or "", ())
+    needed = {"datetime": ("format", "formats"), "duration": ("format", "formats"), "name_part": ("part",)}.get(
+        kind or "", ()
+    )
     if needed and not any(name in got for name in needed):
         note(wrong, node, "missing_key", f"`as: {kind}` needs `{needed[0]}`")
     if "format" in got and "formats" in got:

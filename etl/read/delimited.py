@@ -13,11 +13,11 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 from numpy.typing import NDArray
 
+from etl.columns.rows import batch_of
 from etl.errors import ConfigError, ContentError, Imbalance
 from etl.flow import Chunk, Problem, Reject
 from etl.mapping.model import Source
@@ -135,11 +135,11 @@ def _chunk(
     source: Source,
     longest: int,
 ) -> Chunk:
-    """The rows of a block as a frame."""
-    table = _parsed(block, header, source, longest)
-    if table.num_rows != len(lines):
-        raise Imbalance(f"{path}, up to line {lines[-1]}: {len(lines)} rows were cut, {table.num_rows} parsed.")
-    return Chunk(path, table.to_pandas(types_mapper=pd.ArrowDtype), lines, rejects)
+    """The rows of a block, parsed."""
+    rows = _parsed(block, header, source, longest)
+    if rows.num_rows != len(lines):
+        raise Imbalance(f"{path}, up to line {lines[-1]}: {len(lines)} rows were cut, {rows.num_rows} parsed.")
+    return Chunk(path, rows, lines, rejects)
 
 
 def _good(rows: Rows, width: int) -> NDArray[np.bool_]:
@@ -158,11 +158,11 @@ def _clean(part: Stretch, good: NDArray[np.bool_]) -> Iterator[memoryview]:
         yield from (view[first:last] for first, last in zip(firsts, lasts, strict=True))
 
 
-def _parsed(block: bytes, header: Header, source: Source, longest: int) -> pa.Table:
+def _parsed(block: bytes, header: Header, source: Source, longest: int) -> pa.RecordBatch:
     """The rows as text columns, nothing guessed; what the mapping calls missing is null, quoted or not."""
     kept = header.kept
     if not block:
-        return pa.table({name: pa.array([], pa.string()) for name in kept})
+        return batch_of({name: pa.array([], pa.string()) for name in kept})
     if block.startswith(text.BOM):
         block = b"\n" + block  # a cell's own: pyarrow would take it for the file's mark
     table = pa.csv.read_csv(
@@ -179,7 +179,7 @@ def _parsed(block: bytes, header: Header, source: Source, longest: int) -> pa.Ta
             check_utf8=False,  # proved by `text.check`
         ),
     )
-    return table.combine_chunks()
+    return batch_of({name: table[name].combine_chunks() for name in kept})
 
 
 def _reject(part: Stretch, row: int, width: int) -> Reject:

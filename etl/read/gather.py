@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
+from etl.columns.rows import batch_of
 from etl.flow import Chunk, Problem, Reject
 from etl.read.limits import RAW_CHARACTERS, Limits
 
@@ -84,11 +84,8 @@ def _chunk(path: Path, names: Sequence[str], good: list[Row], bad: list[Reject],
     empty = frozenset(missing)
     columns = zip(*(row.cells for row in good), strict=True) if good else ([] for _ in names)
     arrays = {
-        name: pd.Series(
-            pa.array([None if cell in empty else cell for cell in column], pa.string()),
-            dtype=pd.ArrowDtype(pa.string()),
-        )
+        name: pa.array([None if cell in empty else cell for cell in column], pa.string())
         for name, column in zip(names, columns, strict=True)
     }
     lines = np.array([row.line for row in good], np.int64)
-    return Chunk(str(path), pd.DataFrame(arrays), lines, bad)
+    return Chunk(str(path), batch_of(arrays), lines, bad)

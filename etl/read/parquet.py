@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -31,13 +30,11 @@ def read(path: Path, source: Source, chunk_bytes: int, limits: Limits) -> Iterat
     with opened(path, limits) as raw:
         read_rows = 0
         for texts in _batches(path, raw, names):
-            frame = pd.DataFrame({
-                name: pd.Series(_missing(column, source), dtype=pd.ArrowDtype(pa.string()))
-                for name, column in zip(names, texts, strict=True)
-            })  # fmt: skip
-            lines = np.arange(read_rows + 1, read_rows + 1 + len(frame), dtype=np.int64)
-            read_rows += len(frame)
-            yield Chunk(str(path), frame, lines)
+            columns = [_missing(column, source) for column in texts]
+            rows = pa.RecordBatch.from_arrays(columns, list(names))
+            lines = np.arange(read_rows + 1, read_rows + 1 + len(rows), dtype=np.int64)
+            read_rows += len(rows)
+            yield Chunk(str(path), rows, lines)
         if not read_rows:
             raise empty(path, "it has a schema alone")
 

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from etl.columns.arrays import Column, as_mask, scatter, to_text
 from etl.columns.fragments import joined
 from etl.columns.numbers import all_digits
-from etl.columns.rows import arrow_columns, keep, keep_rows, rejects_of
+from etl.columns.rows import arrow_columns, keep, rejects_of
 from etl.engagement import TYPES
-from etl.flow import Chunk, Drafts, Keys, LinkKind, Reject, Wanted
+from etl.flow import Cells, Chunk, Drafts, Keys, LinkKind, Reject, Wanted
 from etl.transform.compile import Rules, compile_rules, owner_policy
 from etl.transform.frame import Frame, whole
 from etl.transform.groups import Words, fallen, group_names, transform_groups, without
@@ -142,6 +142,6 @@ def _drafts(
         keys=keys if every else keys.filter(good),
         times_ms=kept(times).to_numpy(zero_copy_only=False).astype(np.int64, copy=False),
         wanted={kind: tuple(way._replace(values=kept(way.values)) for way in ways) for kind, ways in wanted.items()},
-        cells=keep_rows(chunk.rows, good),
+        cells=Cells(chunk.rows, np.flatnonzero(good)),
         **{name: kept(array) for name, array in columns.items()},
     )

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import orjson
-import pandas as pd
 import pyarrow as pa
 import pytest
 
 from etl.associate import associate, associate_words, in_words, payload_lines
-from etl.flow import Drafts, Keys, Linked, LinkKind, Reject, Wanted, key_text
+from etl.columns.rows import batch_of
+from etl.flow import Cells, Drafts, Keys, Linked, LinkKind, Reject, Wanted, key_text
 from etl.mapping.model import Associations, Constant, Link, Match
 
 TEXTS = pa.list_(pa.string())
@@ -51,7 +51,7 @@ def drafts_of(wanted: dict[LinkKind, tuple[Wanted, ...]], owner: Sequence[str | 
         properties=pa.nulls(rows, pa.string()),
         owner=pa.array(list(owner) or [None] * rows, pa.string()),
         wanted=wanted,
-        cells=pd.DataFrame({"Id": pd.Series([str(n) for n in range(rows)], dtype=pd.ArrowDtype(pa.string()))}),
+        cells=Cells(batch_of({"Id": pa.array([str(n) for n in range(rows)])}), np.arange(rows)),
     )
 
 
@@ -252,7 +252,7 @@ def test_rejects_keep_cells_and_key_and_the_rest_moves_up() -> None:
     assert (reject.line, reject.cells, len(reject.key)) == (2, ("0",), 26)
     assert reject.problems[0].value == "+1"
     assert linked.drafts.lines.tolist() == [3]
-    assert linked.drafts.cells["Id"].tolist() == ["1"]
+    assert linked.drafts.cells.all()["Id"].tolist() == ["1"]
     assert linked.drafts.wanted["contacts"][0].values.to_pylist() == [["+2"]]
 
 

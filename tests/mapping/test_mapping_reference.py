@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pytest
 from ruamel.yaml import YAML
 
 from etl.associate import associate, in_words, payload_lines
+from etl.columns.rows import batch_of
 from etl.engagement import DISPOSITIONS
 from etl.flow import Chunk, key_text
 from etl.mapping import links, lint, parts, steps
@@ -60,11 +60,8 @@ def outcome(entry, mapping):
         {"A": entry["cell"]} if "rule" in entry else {}
     )
     missing = {"", *mapping.source.missing}
-    cells = {
-        name: pd.Series([None if cell in missing else cell], dtype=pd.ArrowDtype(pa.string()))
-        for name, cell in given.items()
-    }
-    chunk = Chunk("in.csv", pd.DataFrame(cells), np.array([2], np.int64))
+    cells = {name: pa.array([None if cell in missing else cell], pa.string()) for name, cell in given.items()}
+    chunk = Chunk("in.csv", batch_of(cells), np.array([2], np.int64))
     rules = compile_rules(mapping, dispositions=DISPOSITIONS, header=list(given), now_ms=1_767_000_000_000)
     kept, skipped, unjudged = skip(chunk, rules)
     good, broken = validate(kept, compile_contract(mapping))

@@ -86,7 +86,7 @@ def test_a_link_to_a_regular_file_is_read(file: Path, tmp_path: Path) -> None:
 
     (chunk,) = read(tmp_path / "link.csv", Source())
 
-    assert chunk.rows["b"].tolist() == ["2"]
+    assert chunk.frame["b"].tolist() == ["2"]
 
 
 def test_a_fingerprint_tells_when_the_file_was_touched(file: Path) -> None:
@@ -119,7 +119,7 @@ def test_a_gzip_file_is_read_and_its_damage_is_named(tmp_path: Path) -> None:
     path = tmp_path / "calls.csv.gz"
     packed = gzip.compress(b"a,b\n1,2\n")
 
-    assert one(path, packed).rows["a"].tolist() == ["1"]
+    assert one(path, packed).frame["a"].tolist() == ["1"]
     for damaged in (packed[:-3], packed[:-12], packed[:12] + b"\xff" + packed[13:], b"a,b\n1,2\n"):
         error = refused(path, damaged)
         assert (error.exit_code, error.code) == (65, "bad_gzip")
@@ -140,7 +140,7 @@ def test_a_gzip_bomb_is_refused(tmp_path: Path) -> None:
 def test_byte_order_marks_are_stripped_however_many(file: Path, marks: int) -> None:
     chunk = one(file, b"\xef\xbb\xbf" * marks + b"a,b\n1,2\n")
 
-    assert list(chunk.rows.columns) == ["a", "b"]
+    assert list(chunk.frame.columns) == ["a", "b"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252", "latin-1", "utf-8-sig"])
@@ -148,7 +148,7 @@ def test_byte_order_marks_are_stripped_however_many(file: Path, marks: int) -> N
 def test_a_declared_encoding_is_decoded_in_pieces(file: Path, encoding: str, size: int) -> None:
     got = chunks(file, 'a,b\ncaf\u00e9,"1\n2"\nx,\u00ff\n'.encode(encoding), encoding=encoding, size=size)
 
-    cells = [row for chunk in got for row in chunk.rows.to_numpy().tolist()]
+    cells = [row for chunk in got for row in chunk.frame.to_numpy().tolist()]
     assert cells == [["caf\u00e9", "1\n2"], ["x", "\u00ff"]]
     assert [line for chunk in got for line in chunk.lines] == [2, 4]
 
@@ -244,7 +244,7 @@ def test_where_quotes_leave_the_rows_uncertain_the_file_is_refused_with_the_line
 def test_quotes_in_the_middle_of_a_field_reject_the_row_and_no_other(file: Path, row: str, size: int) -> None:
     got = chunks(file, f'a,b\n"1","x\ny"\n{row}\r\n3,"4"\n', size=size)
 
-    assert [cell for chunk in got for cell in chunk.rows["a"]] == ["1", "3"]
+    assert [cell for chunk in got for cell in chunk.frame["a"]] == ["1", "3"]
     assert [line for chunk in got for line in chunk.lines] == [2, 5]
     (reject,) = [reject for chunk in got for reject in chunk.rejects]
     assert (reject.line, [p.code for p in reject.problems], reject.raw) == (4, ["bad_quotes"], row)
@@ -253,7 +253,7 @@ def test_quotes_in_the_middle_of_a_field_reject_the_row_and_no_other(file: Path,
 def test_many_broken_rows_are_each_rejected(file: Path) -> None:
     chunk = one(file, "a,b\n" + '1,"x"\n2,5" disk\n3,"y, z"\n' * 500)
 
-    assert chunk.rows["b"].tolist() == ["x", "y, z"] * 500
+    assert chunk.frame["b"].tolist() == ["x", "y, z"] * 500
     assert [reject.line for reject in chunk.rejects] == list(range(3, 1502, 3))
 
 
@@ -264,7 +264,7 @@ def test_many_broken_rows_are_each_rejected(file: Path) -> None:
 def test_a_row_with_too_many_or_too_few_fields_is_a_reject_never_a_shift(file: Path, size: int) -> None:
     got = chunks(file, 'a,b\n1,2\n3,4,5\n"6\n7",8\n9\n"1,0",11\n', size=size)
 
-    assert [row for chunk in got for row in chunk.rows.to_numpy().tolist()] == [
+    assert [row for chunk in got for row in chunk.frame.to_numpy().tolist()] == [
         ["1", "2"],
         ["6\n7", "8"],
         ["1,0", "11"],
@@ -295,13 +295,13 @@ def test_nul_and_lone_carriage_returns_reject_their_row(file: Path) -> None:
         (3, ["lone_cr"]),
         (5, ["lone_cr", "ragged_row"]),
     ]
-    assert chunk.rows.to_numpy().tolist() == [["4\r5", "6"]]
+    assert chunk.frame.to_numpy().tolist() == [["4\r5", "6"]]
 
 
 def test_lines_may_end_in_several_ways(file: Path) -> None:
     chunk = one(file, b"a,b\r\n1,2\n3,4\r\r\n\r\r\n\r\n5,6\r\n\n7,8\r")
 
-    assert chunk.rows["b"].tolist() == ["2", "4", "6", "8"]
+    assert chunk.frame["b"].tolist() == ["2", "4", "6", "8"]
     assert chunk.lines.tolist() == [2, 3, 6, 8]
 
 
@@ -315,7 +315,7 @@ def test_a_file_whose_lines_end_in_carriage_returns_alone_is_refused(file: Path)
 def test_a_final_ctrl_z_is_no_row_and_others_are_text(file: Path) -> None:
     chunk = one(file, b"a,b\n1\x1a,2\n\x1a")
 
-    assert chunk.rows.to_numpy().tolist() == [["1\x1a", "2"]]
+    assert chunk.frame.to_numpy().tolist() == [["1\x1a", "2"]]
     assert not chunk.rejects
 
 
@@ -380,7 +380,7 @@ def test_headers_that_are_none_are_refused(file: Path) -> None:
 
 
 def test_a_column_without_a_name_is_called_by_its_place(file: Path) -> None:
-    assert list(one(file, "a,, \n1,2,3\n").rows.columns) == ["a", "column 2", "column 3"]
+    assert list(one(file, "a,, \n1,2,3\n").frame.columns) == ["a", "column 2", "column 3"]
 
 
 def test_a_delimiter_is_one_plain_character(file: Path) -> None:
@@ -390,7 +390,7 @@ def test_a_delimiter_is_one_plain_character(file: Path) -> None:
 
 
 def test_a_header_may_go_over_lines_but_not_over_the_top(file: Path) -> None:
-    assert list(one(file, 'a,"b\nc"\n1,2\n').rows.columns) == ["a", "b\nc"]
+    assert list(one(file, 'a,"b\nc"\n1,2\n').frame.columns) == ["a", "b\nc"]
     assert refused(file, f"a,{'b' * 200_000}\n1,2\n", limits=Limits()).code == "bad_header"
 
 
@@ -398,7 +398,7 @@ def test_content_errors_are_raised_when_reached(file: Path) -> None:
     file.write_text('a,b\n1,2\n3,"4\n')
     parts = read(file, Source(), chunk_bytes=8)
 
-    assert next(parts).rows["a"].tolist() == ["1"]
+    assert next(parts).frame["a"].tolist() == ["1"]
     with pytest.raises(ContentError):
         next(parts)
 

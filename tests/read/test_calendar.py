@@ -38,7 +38,7 @@ def file(tmp_path: Path) -> Path:
     ],
 )
 def test_times_say_what_the_file_says_of_their_zone(file: Path, start: str, iso: str) -> None:
-    row = calendar(file, f"UID:a\n{start}").rows.iloc[0]
+    row = calendar(file, f"UID:a\n{start}").frame.iloc[0]
 
     assert row["start"] == iso
     assert row["all_day"] == ("true" if len(iso) == 10 else "false")
@@ -55,7 +55,7 @@ def test_times_say_what_the_file_says_of_their_zone(file: Path, start: str, iso:
     ],
 )
 def test_an_end_comes_from_the_end_the_duration_or_the_rule(file: Path, lines: str, end: str) -> None:
-    assert calendar(file, f"UID:a\n{lines}").rows["end"].tolist() == [end]
+    assert calendar(file, f"UID:a\n{lines}").frame["end"].tolist() == [end]
 
 
 def test_texts_are_unfolded_unescaped_and_people_are_addresses(file: Path) -> None:
@@ -66,7 +66,7 @@ def test_texts_are_unfolded_unescaped_and_people_are_addresses(file: Path) -> No
         "ATTENDEE;CUTYPE=RESOURCE:urn:x-room\nATTENDEE;EMAIL=dan@example.org:invalid:nomail\n"
         "BEGIN:VALARM\nDESCRIPTION:alarm\nEND:VALARM\nRRULE:FREQ=WEEKLY\nSTATUS:CONFIRMED",
     )
-    row = chunk.rows.iloc[0]
+    row = chunk.frame.iloc[0]
 
     assert (row["summary"], row["location"], row["rrule"]) == ("Plan, talk\nand more", "Room 1", "FREQ=WEEKLY")
     assert (row["organizer"], row["organizer_name"]) == ("ann@example.com", "Lee, Ann")
@@ -88,7 +88,7 @@ def test_events_that_cannot_be_read_are_rejects_by_their_line(file: Path) -> Non
         (18, "expected END:VEVENT before line 2"),
         (21, "expected an event with a start (D"),
     ]
-    assert chunk.rows["uid"].tolist() == ["d"]
+    assert chunk.frame["uid"].tolist() == ["d"]
 
 
 def test_what_is_no_calendar_is_refused(file: Path) -> None:

@@ -67,9 +67,9 @@ def test_damage_is_named_or_rejected_and_every_chunk_is_whole(tmp_path: Path, fo
             for each in inputs([path], source):
                 names = header(each, source)
                 for chunk in read(each, source):
-                    assert tuple(chunk.rows.columns) == names
+                    assert tuple(chunk.frame.columns) == names
                     assert len(chunk.rows) == len(chunk.lines)
-                    chunk.rows.to_csv().encode()
+                    chunk.frame.to_csv().encode()
                     assert all(reject.problems and reject.raw.encode() is not None for reject in chunk.rejects)
             whole += 1
         except EtlError as error:

@@ -66,7 +66,7 @@ def test_each_file_of_an_archive_is_an_input_with_its_own_lines(tmp_path: Path) 
     assert [reject.line for reject in chunk.rejects] == [4]
     assert header(found[1], CSV) == ("a", "b")
     (packed,) = read(found[1], CSV)
-    assert packed.rows["a"].tolist() == ["7"]
+    assert packed.frame["a"].tolist() == ["7"]
 
 
 def test_members_are_known_by_their_own_bytes_and_by_the_archive_they_are_in(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_a_folder_of_mails_is_one_input_that_knows_when_one_of_them_changed(tmp_
 
     (chunk,) = read(tmp_path, eml)
 
-    assert chunk.rows["file"].tolist() == ["b.eml", "sub/a.eml"]
+    assert chunk.frame["file"].tolist() == ["b.eml", "sub/a.eml"]
     assert chunk.lines.tolist() == [1, 2]
     assert unchanged(seen)
     (tmp_path / "sub" / "a.eml").write_text("From: bob@example.org\n\nlonger than before\n")
@@ -141,5 +141,5 @@ def test_an_archive_of_mails_is_read_like_the_folder(tmp_path: Path) -> None:
 
     (chunk,) = read(path, eml)
 
-    assert chunk.rows["subject"].tolist() == ["one"]
+    assert chunk.frame["subject"].tolist() == ["one"]
     assert [(reject.line, reject.problems[0].code) for reject in chunk.rejects] == [(2, "unreadable_row")]

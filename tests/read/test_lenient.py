@@ -24,12 +24,12 @@ def test_strict_rejects_them_and_lenient_reads_what_was_written(file: Path) -> N
     (lenient,) = read(file, Source(quotes="lenient"))
 
     assert [reject.line for reject in strict.rejects] == [2, 3, 7]
-    assert strict.rows["a"].tolist() == ["3", "4"]
+    assert strict.frame["a"].tolist() == ["3", "4"]
     assert lenient.rejects == []
     assert lenient.lines.tolist() == [2, 3, 4, 6, 7]
-    assert lenient.rows["b"].tolist()[:3] == ['"User 10" <114>', 'x "y" z', "two\nlines"]
-    assert lenient.rows["c"].tolist()[:3] == ["SIP/1,60", '5" disk', "x"]
-    assert lenient.rows["b"].tolist()[4] == '"a"b""'
+    assert lenient.frame["b"].tolist()[:3] == ['"User 10" <114>', 'x "y" z', "two\nlines"]
+    assert lenient.frame["c"].tolist()[:3] == ["SIP/1,60", '5" disk', "x"]
+    assert lenient.frame["b"].tolist()[4] == '"a"b""'
 
 
 def test_lines_and_rows_stay_right_over_many_stretches(tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def test_lines_and_rows_stay_right_over_many_stretches(tmp_path: Path) -> None:
 
     chunks = list(read(path, Source(quotes="lenient"), chunk_bytes=1_000))
 
-    assert [each for chunk in chunks for each in chunk.rows["a"]] == [str(n) for n in range(3_000) for _ in (0, 1)]
+    assert [each for chunk in chunks for each in chunk.frame["a"]] == [str(n) for n in range(3_000) for _ in (0, 1)]
     assert [each for chunk in chunks for each in chunk.lines.tolist()] == [
         line for n in range(3_000) for line in (2 + 3 * n, 3 + 3 * n)
     ]
@@ -53,5 +53,5 @@ def test_a_file_without_header_may_end_before_the_last_names(tmp_path: Path) -> 
 
     assert header(path, source) == ("a", "b", "c")
     (chunk,) = read(path, source)
-    assert chunk.rows["c"].tolist() == ["3", "8"]
+    assert chunk.frame["c"].tolist() == ["3", "8"]
     assert [reject.line for reject in chunk.rejects] == [2]

@@ -23,7 +23,7 @@ def cells(raw: bytes) -> dict[str, str | None]:
 
 def mails(path: Path, content: bytes) -> pd.DataFrame:
     path.write_bytes(content)
-    return pd.concat([chunk.rows for chunk in read(path, MBOX)], ignore_index=True)
+    return pd.concat([chunk.frame for chunk in read(path, MBOX)], ignore_index=True)
 
 
 def test_headers_are_unfolded_decoded_and_taken_apart() -> None:
@@ -136,11 +136,11 @@ def test_messages_do_not_depend_on_where_pieces_of_the_file_end(
     one = b"From ann@example.com Tue Mar  4 09:31:00 2025\nSubject: %d\n\nbody\n\nFrom me\n\n"
     path = tmp_path / "a.mbox"
     path.write_bytes(b"".join(one % number for number in range(300)))
-    whole = [(chunk.rows.to_csv(), chunk.lines.tolist()) for chunk in read(path, MBOX)]
+    whole = [(chunk.frame.to_csv(), chunk.lines.tolist()) for chunk in read(path, MBOX)]
 
     for piece in (1, 7, 64, 1000):
         monkeypatch.setattr(mailbox, "_PIECE", piece)
-        assert [(chunk.rows.to_csv(), chunk.lines.tolist()) for chunk in read(path, MBOX)] == whole
+        assert [(chunk.frame.to_csv(), chunk.lines.tolist()) for chunk in read(path, MBOX)] == whole
 
 
 def test_a_message_that_is_too_long_is_a_reject_and_the_next_is_read(
@@ -155,7 +155,7 @@ def test_a_message_that_is_too_long_is_a_reject_and_the_next_is_read(
     (chunk,) = read(path, MBOX)
 
     assert [(reject.line, reject.problems[0].code) for reject in chunk.rejects] == [(1, "unreadable_row")]
-    assert chunk.rows["subject"].tolist() == ["two"]
+    assert chunk.frame["subject"].tolist() == ["two"]
     assert chunk.lines.tolist() == [path.read_bytes().count(b"\n", 0, path.read_bytes().rfind(start)) + 1]
 
 

@@ -43,8 +43,8 @@ def test_text_stays_the_text_that_it_was(file: Path) -> None:
 
     chunk = chunk_of(file, "a,b\n" + "".join(f"{value},x\n" for value in values))
 
-    assert chunk.rows["a"].tolist() == values
-    assert chunk.rows["a"].dtype == pd.ArrowDtype(pa.string())
+    assert chunk.frame["a"].tolist() == values
+    assert chunk.frame["a"].dtype == pd.ArrowDtype(pa.string())
     assert chunk.lines.dtype == np.int64
     assert chunk.source == str(file)
 
@@ -52,19 +52,19 @@ def test_text_stays_the_text_that_it_was(file: Path) -> None:
 def test_missing_texts_are_null_quoted_or_not(file: Path) -> None:
     text = 'a,b\n-,"-"\n,""\nN/A,x\nn/a,--\n'
 
-    assert chunk_of(file, text, missing=("", "-", "N/A")).rows.isna().to_numpy().tolist() == [
+    assert chunk_of(file, text, missing=("", "-", "N/A")).frame.isna().to_numpy().tolist() == [
         [True, True],
         [True, True],
         [True, False],
         [False, False],
     ]
-    assert chunk_of(file, text, missing=("-",)).rows["b"].fillna("null").tolist() == ["null", "", "x", "--"]
+    assert chunk_of(file, text, missing=("-",)).frame["b"].fillna("null").tolist() == ["null", "", "x", "--"]
 
 
 def test_in_a_file_of_one_column_an_empty_cell_is_quoted_and_an_empty_line_is_no_row(file: Path) -> None:
     chunk = chunk_of(file, 'a\n1\n\n""\r\n\r\n2\n')
 
-    assert chunk.rows["a"].fillna("empty").tolist() == ["1", "empty", "2"]
+    assert chunk.frame["a"].fillna("empty").tolist() == ["1", "empty", "2"]
     assert chunk.lines.tolist() == [2, 4, 6]
 
 
@@ -73,7 +73,7 @@ def test_the_header_may_stand_further_down(file: Path) -> None:
 
     for where in ({"skip_rows": 2}, {"header": 3}, {"skip_rows": 1, "header": 2}):
         chunk = chunk_of(file, text, **where)
-        assert (chunk.rows.to_dict("list"), chunk.lines.tolist()) == ({"a": ["1"], "b": ["2"]}, [4])
+        assert (chunk.frame.to_dict("list"), chunk.lines.tolist()) == ({"a": ["1"], "b": ["2"]}, [4])
     with pytest.raises(ConfigError, match="counts from 1"):
         chunk_of(file, text, header=0)
     with pytest.raises(InputError, match="the 9 lines to be skipped are all that it has"):
@@ -83,7 +83,7 @@ def test_the_header_may_stand_further_down(file: Path) -> None:
 def test_a_file_without_header_takes_the_names_of_the_mapping(file: Path) -> None:
     chunk = chunk_of(file, "\n1,2\n3,4,5\n", header="none", names=("x", "y"))
 
-    assert (chunk.rows.to_dict("list"), chunk.lines.tolist()) == ({"x": ["1"], "y": ["2"]}, [2])
+    assert (chunk.frame.to_dict("list"), chunk.lines.tolist()) == ({"x": ["1"], "y": ["2"]}, [2])
     assert [reject.line for reject in chunk.rejects] == [3]
     assert header(file, Source(header="none", names=("x", "y"))) == ("x", "y")
     with pytest.raises(ConfigError, match="names"):
@@ -94,7 +94,7 @@ def test_a_file_without_header_takes_the_names_of_the_mapping(file: Path) -> Non
 def test_other_delimiters(file: Path, delimiter: str) -> None:
     chunk = chunk_of(file, f'a{delimiter}b\n1,0{delimiter}"x{delimiter}y"\n', delimiter=delimiter)
 
-    assert chunk.rows.to_numpy().tolist() == [["1,0", f"x{delimiter}y"]]
+    assert chunk.frame.to_numpy().tolist() == [["1,0", f"x{delimiter}y"]]
 
 
 @pytest.mark.parametrize("footer", ["Totals,3", "Totals", '"Totals",1,2'])
@@ -104,7 +104,7 @@ def test_a_footer_ends_the_rows_whole_or_ragged(file: Path, footer: str, size: i
 
     chunks = list(read(file, Source(stop_at={"When": "Totals"}), chunk_bytes=size))
 
-    assert [cell for chunk in chunks for cell in chunk.rows["n"]] == ["1", "2", "5"]
+    assert [cell for chunk in chunks for cell in chunk.frame["n"]] == ["1", "2", "5"]
     assert [reject.line for chunk in chunks for reject in chunk.rejects] == [3]
 
 
@@ -126,12 +126,12 @@ def test_a_footer_needs_its_column(file: Path) -> None:
 def test_the_columns_that_a_reject_file_adds_are_ignored(file: Path) -> None:
     chunk = chunk_of(file, 'a,_etl_line,b,_etl_raw\n1,17,2,"x ""y"" z"\n')
 
-    assert chunk.rows.to_dict("list") == {"a": ["1"], "b": ["2"]}
+    assert chunk.frame.to_dict("list") == {"a": ["1"], "b": ["2"]}
     assert header(file, Source()) == ("a", "b")
 
 
 def test_a_cell_may_begin_with_a_byte_order_mark(file: Path) -> None:
-    assert chunk_of(file, "a,b\n\ufeffx,1\n").rows["a"].tolist() == ["\ufeffx"]
+    assert chunk_of(file, "a,b\n\ufeffx,1\n").frame["a"].tolist() == ["\ufeffx"]
 
 
 def test_every_row_is_in_exactly_one_place_and_chunks_are_large(file: Path) -> None:

@@ -54,8 +54,8 @@ def cells(path: Path, source: Source, size: int) -> tuple[list[list[str]], list[
     rejected: list[int] = []
     for chunk in read(path, source, chunk_bytes=size):
         assert len(chunk.rows) == len(chunk.lines)
-        assert list(chunk.rows.index) == list(range(len(chunk.rows)))
-        rows += chunk.rows.astype(object).where(chunk.rows.notna(), "").to_numpy().tolist()
+        assert list(chunk.frame.index) == list(range(len(chunk.rows)))
+        rows += chunk.frame.astype(object).where(chunk.frame.notna(), "").to_numpy().tolist()
         lines += chunk.lines.tolist()
         rejected += [reject.line for reject in chunk.rejects]
     return rows, lines, rejected
@@ -104,7 +104,7 @@ def outcome(path: Path, size: int) -> object:
     rows = [
         (line, row)
         for chunk in chunks
-        for line, row in zip(chunk.lines.tolist(), chunk.rows.fillna("").to_numpy().tolist(), strict=True)
+        for line, row in zip(chunk.lines.tolist(), chunk.frame.fillna("").to_numpy().tolist(), strict=True)
     ]
     return rows, [(reject.line, reject.problems, reject.raw) for chunk in chunks for reject in chunk.rejects]
 

@@ -91,7 +91,7 @@ def test_cells_of_a_workbook_are_text_in_one_way(tmp_path: Path) -> None:
 
     chunk = chunk_of(path, format="excel")
 
-    first, second = chunk.rows.to_dict("records")
+    first, second = chunk.frame.to_dict("records")
     assert first == {"id": "7", "when": "2025-03-14T09:30:00", "day": "2025-03-14", "talk": "0:03:37",
                      "phone": "007", "ok": "true", "rate": "0.1"}  # fmt: skip
     assert (second["id"], second["when"], second["talk"]) == ("12345678901", "2025-03-14", "36:00:00")
@@ -113,7 +113,7 @@ def test_a_sheet_is_chosen_and_its_header_and_footer_are_found(tmp_path: Path) -
     chunk = chunk_of(path, **source)
 
     assert header(path, Source(**source)) == ("A", "B")
-    assert chunk.rows.isna().to_numpy().tolist() == [[False, True]]
+    assert chunk.frame.isna().to_numpy().tolist() == [[False, True]]
     assert chunk.lines.tolist() == [5]
     assert [(reject.line, reject.problems[0].code, reject.problems[0].value) for reject in chunk.rejects] == [
         (4, "ragged_row", "beyond")
@@ -144,13 +144,13 @@ def test_parquet_columns_are_text_in_one_way(tmp_path: Path) -> None:
 
     chunk = chunk_of(path, format="parquet")
 
-    assert chunk.rows.astype(object).where(chunk.rows.notna(), None).to_dict("records")[:2] == [
+    assert chunk.frame.astype(object).where(chunk.frame.notna(), None).to_dict("records")[:2] == [
         {"id": "7", "seconds": "1", "when": "2025-03-14T09:30:00", "utc": "2025-03-14T09:30:00+00:00", "day": "2025-03-14",
          "ok": "true", "price": "1.50", "tags": '["a","b"]', "who": "x"},
         {"id": None, "seconds": "0.25", "when": None, "utc": "2025-03-14T09:30:00+00:00", "day": "2025-03-14",
          "ok": "false", "price": "1.50", "tags": "[]", "who": None},
     ]  # fmt: skip
-    assert chunk.rows["seconds"].isna().tolist() == [False, False, True]
+    assert chunk.frame["seconds"].isna().tolist() == [False, False, True]
     assert chunk.lines.tolist() == [1, 2, 3]
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(ContentError, match="no Parquet file that can be read"):
@@ -168,9 +168,9 @@ def test_json_lines_are_flat_by_path_and_bad_ones_are_rejects(tmp_path: Path) ->
     chunk = chunk_of(path, format="jsonl")
 
     assert header(path, Source(format="jsonl")) == ("id", "from.phoneNumber", "from.x", "tags", "ok", "secs", "from")
-    assert chunk.rows["id"].tolist()[:2] == ["12345678901234567890", "b"]
-    assert chunk.rows.loc[0, ["from.phoneNumber", "from.x", "tags", "ok"]].tolist() == ["+1", "{}", '["a",1]', "true"]
-    assert chunk.rows["secs"].tolist()[1] == "1"
+    assert chunk.frame["id"].tolist()[:2] == ["12345678901234567890", "b"]
+    assert chunk.frame.loc[0, ["from.phoneNumber", "from.x", "tags", "ok"]].tolist() == ["+1", "{}", '["a",1]', "true"]
+    assert chunk.frame["secs"].tolist()[1] == "1"
     assert chunk.lines.tolist() == [1, 3, 6]
     assert [(reject.line, reject.raw) for reject in chunk.rejects] == [(4, "not json"), (5, "[1]")]
 
@@ -185,9 +185,9 @@ def test_a_json_key_that_comes_up_late_is_a_reject_unless_it_was_named(
     late = chunk_of(path, format="jsonl")
     named = chunk_of(path, format="jsonl", names=("b",))
 
-    assert late.rows["a"].tolist() == ["1", "2", "5"]
+    assert late.frame["a"].tolist() == ["1", "2", "5"]
     assert "the key 'b' is in none of the first 2 lines" in late.rejects[0].problems[0].message
-    assert named.rows["b"].tolist()[2] == "4"
+    assert named.frame["b"].tolist()[2] == "4"
     path.write_text("\n")
     with pytest.raises(InputError):
         header(path, Source(format="jsonl"))

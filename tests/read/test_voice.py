@@ -64,5 +64,5 @@ def test_a_folder_of_pages_is_one_input_and_what_is_no_record_is_a_reject(tmp_pa
 
     (chunk,) = read(tmp_path, Source(format="google_voice"))
 
-    assert chunk.rows["kind"].tolist() == ["Missed"]
+    assert chunk.frame["kind"].tolist() == ["Missed"]
     assert [(reject.line, reject.problems[0].code) for reject in chunk.rejects] == [(2, "unreadable_row")]

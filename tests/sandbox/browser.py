@@ -58,7 +58,8 @@ class Browser:
         metrics = {"width": width, "height": height, "pixelRatio": 1, "mobile": width < 600}
         options = {"binary": _chromium(), "args": arguments, "mobileEmulation": {"deviceMetrics": metrics}}
         self._client, self._session = client, ""
-        wanted = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
+        wanted = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"},
+                  "timeouts": {"implicit": 10_000}}  # fmt: skip # ms for which an element may still be loading
         self._session = self._ask("POST", "/session", capabilities={"alwaysMatch": wanted})["sessionId"]
 
     def close(self) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import orjson
-import pandas as pd
 import pyarrow as pa
 
+from etl.columns.rows import batch_of
 from etl.engagement import DISPOSITIONS
 from etl.flow import Chunk, Drafts, Reject
 from etl.mapping import Mapping as Rulebook
@@ -32,9 +32,8 @@ def chunk_of(rows: Sequence[Row], header: Sequence[str] = (), first_line: int = 
     for name in names:
         cells = [row.get(name) or None for row in rows]
         type_ = pa.list_(pa.string()) if any(isinstance(cell, list) for cell in cells) else pa.string()
-        columns[name] = pd.arrays.ArrowExtensionArray(pa.array(cells, type_))
-    frame = pd.DataFrame(columns, index=pd.RangeIndex(len(rows)))
-    return Chunk("in.csv", frame, np.arange(first_line, first_line + len(rows), dtype=np.int64))
+        columns[name] = pa.array(cells, type_)
+    return Chunk("in.csv", batch_of(columns), np.arange(first_line, first_line + len(rows), dtype=np.int64))
 
 
 def note(body: str = "$Body", *, more: str = "", timestamp: str = "", source: str = "") -> Rulebook:
@@ -71,7 +70,7 @@ def mapped(mapping: Rulebook, rows: Sequence[Row]) -> tuple[Drafts, list[Reject]
     """What becomes of rows; `Id` and `When` are filled where a row leaves them out."""
     full = [{"Id": str(place), "When": "2025-01-01T00:00:00Z", **row} for place, row in enumerate(rows)]
     chunk = chunk_of(full)
-    return transform(chunk, rules_of(mapping, list(chunk.rows.columns)))
+    return transform(chunk, rules_of(mapping, list(chunk.frame.columns)))
 
 
 def values(mapping: Rulebook, rows: Sequence[Row], field: str = "body") -> list[Any]:

@@ -69,7 +69,7 @@ def listed(drafts: Drafts) -> list[Any]:
     return list(zip(
         drafts.lines.tolist(), drafts.keys, drafts.types.to_pylist(), drafts.times_ms.tolist(), drafts.engagement.to_pylist(),
         drafts.metadata.to_pylist(), drafts.attachments.to_pylist(), drafts.owner.to_pylist(), zip(*words, strict=True),
-        drafts.cells.itertuples(index=False, name=None), strict=True,
+        zip(*drafts.cells.all().to_pydict().values(), strict=True), strict=True,
     ))  # fmt: skip
 
 
