@@ -29,7 +29,7 @@ R = TypeVar("R")
 #: What a worker may ask in the midst of its work: answered where the results are wanted.
 Ask = Callable[..., Any]
 
-CHUNK_BYTES = 4 << 20
+CHUNK_BYTES = 5 << 20
 _LOW_MEMORY_BYTES = 1 << 20
 _WORTH_BYTES = 64 << 20
 _NUMBER = 8  # bytes
@@ -142,15 +142,13 @@ def in_order(
         busy: dict[Any, int] = {}  # by socket
         idle = set[Any]()
         given = wanted = 0
-        more = True
-        while more or busy or done:
-            while more and idle and given - wanted <= workers:
-                if (item := next(left, None)) is None:
-                    more = False
-                    break
+        item = next(left, None)  # made while all are busy, so that nobody waits for it
+        while item or busy or done:
+            while item and idle and given - wanted <= workers:
                 socket = idle.pop()
                 busy[socket], given = item[0], item[0] + 1
                 crew[socket].send(item[1])
+                item = next(left, None)
             if wanted in done:
                 yield done.pop(wanted)
                 wanted += 1

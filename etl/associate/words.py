@@ -74,7 +74,7 @@ def _kind(ways: tuple[Wanted, ...], rows: int) -> Fragment | None:
     if not ways:
         return None
     entries = [_entry(wanted) for wanted in ways]
-    some = joined(*with_commas(entries, rows))
+    some = joined(*with_commas(entries, rows), null="")
     return Fragment("[", pc.if_else(pc.equal(some, ""), pa.scalar(None, pa.string()), some), "]")
 
 

@@ -64,13 +64,13 @@ def list_fragment(array: Any, *, quote: bool) -> Fragment:
 def json_object(members: Sequence[tuple[str, Fragment]], rows: int) -> Any:
     """One JSON object a row from named fragments; null members are left out. Never null."""
     names = [orjson.dumps(name).decode() + ":" for name, _ in members]
-    return joined("{", *with_commas([each for _, each in members], rows, names), "}")
+    return joined("{", *with_commas([each for _, each in members], rows, names), "}", null="")
 
 
 def with_commas(fragments: Sequence[Fragment], rows: int, starts: Sequence[str] = ()) -> list[Piece]:
     """The pieces of each row's fragments with commas between, each after its start; null ones are left out.
 
-    The pieces are for `joined`, which must get one column at least; none of them is null.
+    The pieces are for `joined`, which must get one column at least; one that is null is left out.
     """
     pieces: list[Piece] = [pa.repeat(pa.scalar(""), rows)] if all(_hollow(each) for each in fragments) else []
     seen = np.zeros(rows, np.bool_)  # the rows that have something before the next comma
@@ -80,7 +80,7 @@ def with_commas(fragments: Sequence[Fragment], rows: int, starts: Sequence[str] 
         comma: Piece = ("," if seen.all() else "") + start + before
         if seen.any() and not seen.all():
             comma = pc.if_else(pa.array(seen), "," + comma, comma)
-        pieces += [comma, array, after] if array.null_count == 0 else [pc.fill_null(joined(comma, array, after), "")]
+        pieces += [comma, array, after] if array.null_count == 0 else [joined(comma, array, after)]
         seen |= as_mask(array.is_valid())
     return pieces
 
@@ -99,8 +99,11 @@ def escaped(array: Any) -> Any:
     return replaced(array, odd, pa.array([orjson.dumps(value)[1:-1].decode() for value in plain], pa.string()))
 
 
-def joined(*pieces: Piece) -> Any:
-    """The pieces of each row as one text, null where one of them is null. One piece at least is a column."""
+def joined(*pieces: Piece, null: str | None = None) -> Any:
+    """The pieces of each row as one text, null where one of them is null, or with `null` in its place.
+
+    One piece at least is a column.
+    """
     few: list[Piece] = []
     rows = 0
     for piece in pieces:
@@ -113,7 +116,9 @@ def joined(*pieces: Piece) -> Any:
             few.append(piece)
     if all(isinstance(piece, str) for piece in few):
         return pa.repeat("".join(few), rows)
-    return pc.binary_join_element_wise(*few, "")
+    if null is None:
+        return pc.binary_join_element_wise(*few, "")
+    return pc.binary_join_element_wise(*few, "", null_handling="replace", null_replacement=null)
 
 
 def _same(array: Any) -> Piece:

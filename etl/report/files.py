@@ -98,6 +98,8 @@ def whole_bytes(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
                 out.flush()
                 if durable:
                     os.fsync(out.fileno())
+            if not durable:
+                path.unlink(missing_ok=True)  # file systems write a file at once that takes the place of another
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)

@@ -59,7 +59,7 @@ def compile_row_key(columns: Sequence[str], namespace: str) -> Callable[[Frame],
 def _keys(texts: Sequence[Any], namespace: str) -> Keys:
     start = pa.scalar(namespace.encode() + b"\x00", pa.binary())
     parts = [pc.cast(_composed(pc.fill_null(part, "")), pa.binary()) for part in texts]
-    joined = pc.binary_join_element_wise(*parts, _SEPARATOR.encode())
+    joined = parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, _SEPARATOR.encode())
     return Keys(pc.binary_join_element_wise(start, joined, b""))
 
 

@@ -223,7 +223,7 @@ def _list(items: list[Compiled]) -> Compiled:
             order = np.argsort(owners, kind="stable")
             values = pa.concat_arrays([part for part, _ in found]).take(pa.array(order))
             return Column("texts", lists(values, owners[order], len(frame)))
-        return Column("json", joined("[", *with_commas(list(map(fragment, columns)), len(frame)), "]"))
+        return Column("json", joined("[", *with_commas(list(map(fragment, columns)), len(frame)), "]", null=""))
 
     return compute
 
