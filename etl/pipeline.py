@@ -58,13 +58,15 @@ def plan(
     means: Means = ONE_CORE,
     keep_changed: bool = False,
     again: bool = False,
+    looking: bool = False,
     on_rows: Callable[[int], None] = lambda _: None,
 ) -> int:
     """Stages every row of `files` durably and gives the plan's number. Sends nothing.
 
     `ask` looks up links in the account, `dispositions` are its call outcomes (label to GUID). `limit` stops after so
     many good rows. `means` says on how many processes. `keep_changed` also plans to update
-    rows that were created with other content, `again` to create those that were undone. A finished plan of the same
+    rows that were created with other content, `again` to create those that were undone. What is staged for `looking`
+    alone goes when another plan or another run begins. A finished plan of the same
     files and mapping that no run has ended with is taken as it is, unless the mapping attaches files, which may have changed.
     Raises `InputError`, `ContentError` and `TooManyRejects` with nothing made sendable.
     """
@@ -77,7 +79,7 @@ def plan(
     attached = mapping.attachments if mapping.attachments and mapping.attachments.files else None
     if attached is None and (resumed := staging.resumable_plan(checkpoint, whole)) is not None:
         return resumed
-    number = staging.begin_plan(checkpoint, whole, mapping.digest)
+    number = staging.begin_plan(checkpoint, whole, mapping.digest, looking=looking)
     look_up = directory.remembered(checkpoint, ask)
     unique = _unique(mapping)
     pack = staging.is_empty(checkpoint) and not unique  # no row can be known: folded as it is stored

@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 import orjson
 
-from etl.checkpoint import changes, integrity, segments, uploads
+from etl.checkpoint import changes, integrity, looked, segments, uploads
 from etl.checkpoint.beside import Mark
 from etl.checkpoint.changes import Fate
 from etl.checkpoint.seals import SOUND_CONTENT, sealed
@@ -79,6 +79,7 @@ def begin_run(
         lost = sealed(state="'unknown'")  # the account gave no doubtful answer: no doubt is counted
         db.execute(f"UPDATE row SET {lost}, reason = ? WHERE state = 'in_flight'", [_LOST])
         changes.doubt(db, _LOST)
+        looked.drop(db, but=plan)
         values = [name, plan, now()]
         run = db.execute("INSERT INTO run (name, plan, started_at) VALUES (?, ?, ?)", values).lastrowid
         assert run is not None

@@ -6,7 +6,7 @@ beside it in `segment`s of some thousand rows, written once, so that a state cha
 
 from __future__ import annotations
 
-FORMAT = 4  #: raised when the tables change; another number is refused
+FORMAT = 5  #: raised when the tables change; another number is refused
 
 SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -20,7 +20,9 @@ CREATE TABLE run (
 CREATE TABLE plan (
   id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL, mapping TEXT NOT NULL, started_at TEXT NOT NULL,
   finished INTEGER NOT NULL DEFAULT 0, sent INTEGER NOT NULL DEFAULT 0,   -- sent: a run came to its end with it
-  already INTEGER NOT NULL DEFAULT 0, changed INTEGER NOT NULL DEFAULT 0);
+  already INTEGER NOT NULL DEFAULT 0, changed INTEGER NOT NULL DEFAULT 0,
+  looked INTEGER NOT NULL DEFAULT 0,         -- nobody has asked for it to be sent; see `looked`
+  first_row INTEGER NOT NULL DEFAULT 0);     -- rows after this one are its own
 
 CREATE TABLE input (
   id INTEGER PRIMARY KEY, plan INTEGER NOT NULL, path TEXT NOT NULL, header TEXT NOT NULL,   -- header: JSON list

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from etl.checkpoint import changes, repeats, seals
+from etl.checkpoint import changes, looked, repeats, seals
 from etl.checkpoint.repeats import reject_of
 from etl.checkpoint.schema import KEY_INDEX, PLAN_SCHEMA
 from etl.checkpoint.store import Checkpoint, now
@@ -31,22 +31,27 @@ _FREED = "iif(row.state = 'parked' AND request IS NOT NULL, 'unknown', 'planned'
 _KEPT_WORDS = "iif(?2 = 'planned', NULL, wanted)"  # one that is rejected may be tried again
 
 
-def begin_plan(checkpoint: Checkpoint, fingerprint: str, mapping: str) -> int:
+def begin_plan(checkpoint: Checkpoint, fingerprint: str, mapping: str, *, looking: bool = False) -> int:
     """A new plan's number; what an unfinished one left behind is thrown away, and look-ups will be asked again.
 
     `fingerprint` stands for inputs, mapping and options, `mapping` for the mapping alone (both hex digests). An
-    unfinished plan with the same fingerprint leaves its look-ups: they are as fresh as its own would be.
+    unfinished plan with the same fingerprint leaves its look-ups: they are as fresh as its own would be. With `looking`
+    it is not sent unless a run takes it up, see `looked`; an earlier plan of that kind is dropped.
     """
     checkpoint.db.executescript(PLAN_SCHEMA)
     with checkpoint.transaction() as db:
         same = db.execute("SELECT 1 FROM plan WHERE NOT finished AND fingerprint = ?", [fingerprint]).fetchone()
         _discard_unfinished(db)
+        looked.drop(db)
         if not same:
             db.execute("DELETE FROM directory")
         if not db.execute("SELECT 1 FROM row LIMIT 1").fetchone():
             db.execute("DROP INDEX IF EXISTS row_key")
-        values = [fingerprint, mapping, now()]
-        plan = db.execute("INSERT INTO plan (fingerprint, mapping, started_at) VALUES (?, ?, ?)", values).lastrowid
+        values = [fingerprint, mapping, now(), looking]
+        plan = db.execute(
+            """INSERT INTO plan (fingerprint, mapping, started_at, looked, first_row)
+               VALUES (?, ?, ?, ?, (SELECT coalesce(max(id), 0) FROM row))""", values
+        ).lastrowid  # fmt: skip
     assert plan is not None
     return plan
 

@@ -31,7 +31,7 @@ def plan(
 ) -> None:  # fmt: skip
     """Read, check, map and link every row of FILE..., keep the plan in the checkpoint, and send nothing.
 
-    A following `etl run` with the same arguments sends exactly this.
+    A following `etl run` with the same arguments sends exactly this; another run or plan drops it.
     """
     begun = monotonic()
     from etl import pipeline
@@ -46,7 +46,9 @@ def plan(
     with open_account(where) as account, account.checkpoint(loaded.namespace, where["checkpoint"]) as opened:
         folder = options.STATE / account.name / "runs" / run_files.run_name()
         update = update_changed or loaded.on_change == "update"
-        number = staged(opened, loaded, inputs, account, folder, limit, max_rejects, means, update=update, again=again)
+        number = staged(
+            opened, loaded, inputs, account, folder, limit, max_rejects, means, update=update, again=again, looking=True
+        )
         newcomers = pipeline.newcomers_of(opened, number, loaded, limit=limit is not None)
         tally = counts.tally(opened, number, None)
         tally.read = counts.rows_read(opened, number)
@@ -112,7 +114,7 @@ def usable_mapping(
 
 def staged(
     opened: Checkpoint, mapping: Mapping, files: tuple[Path, ...], account: Account, folder: Path,
-    limit: int | None, max_rejects: MaxRejects, means: Means, *, update: bool = False, again: bool = False,
+    limit: int | None, max_rejects: MaxRejects, means: Means, *, update: bool = False, again: bool = False, looking: bool = False,
 ) -> int:  # fmt: skip
     """The plan's number; when too many rows were rejected the reject file is written before that is raised."""
     from etl import pipeline
@@ -124,7 +126,7 @@ def staged(
         try:
             return pipeline.plan(files, mapping, opened, account.ask, dispositions,
                                  limit=limit, max_rejects=max_rejects, means=means,
-                                 keep_changed=update, again=again, on_rows=advance)  # fmt: skip
+                                 keep_changed=update, again=again, looking=looking, on_rows=advance)  # fmt: skip
         except TooManyRejects as e:
             newest = opened.one("SELECT max(id) FROM plan")
             written = write_run_files(opened, newest, folder)
