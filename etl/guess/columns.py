@@ -36,7 +36,7 @@ class Facts:
     cells: tuple[str, ...]
     filled: float  #: the share of rows with a cell
     counts: dict[str, int]  #: distinct texts, the most frequent first
-    unique: bool  #: no text twice, and no row without
+    unique: bool  #: no text twice, but where the whole row is, and no row without
     kind: Kind
     forms: tuple[Form, ...] = ()  #: of times and dates; `iso` too
     own_zone: bool = False  #: the times say their offset themselves
@@ -47,17 +47,18 @@ class Facts:
 def facts_of(head: Head) -> list[Facts]:
     """Every column of the head; one question about day and month is answered by the other columns where they can."""
     columns = list(zip(*head.rows, strict=True)) if head.rows else [()] * len(head.names)
-    found = [_facts(name, cells) for name, cells in zip(head.names, columns, strict=True)]
+    distinct = len(set(head.rows))
+    found = [_facts(name, cells, distinct) for name, cells in zip(head.names, columns, strict=True)]
     sure = {_order(each) for each in found if each.forms and not each.doubt} - {""}
     return [_agreed(each, sure) for each in found]
 
 
-def _facts(name: str, raw: Sequence[str]) -> Facts:
+def _facts(name: str, raw: Sequence[str], distinct: int) -> Facts:
     cells = [cell.strip() for cell in raw if cell.strip()]
     missing = tuple(text for text in NOTHING if text in cells)
     cells = [cell for cell in cells if cell not in missing]
     counts = dict(Counter(cells).most_common())
-    unique = len(counts) == len(raw) > 0
+    unique = len(counts) == distinct > 0 and len(cells) == len(raw)
     facts = Facts(name, tuple(cells), len(cells) / max(len(raw), 1), counts, unique, "text", missing=missing)
     if not cells:
         return replace(facts, kind="empty", missing=())

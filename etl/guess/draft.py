@@ -16,6 +16,7 @@ from etl.guess.roles import Roles, rising
 from etl.guess.words import ACTIVITY, DIRECTION, INTERNAL, folded
 from etl.guess.written import doubtful, quoted, ref
 
+_SEVERAL = "what to do where several contacts fit: all, oldest, park, reject, or company: the one that they share"
 NO_ZONE = "NO ZONE IS SAID BY THE FILE, and UTC is only a stand-in: give the zone of its clock, or --timezone"
 
 
@@ -186,7 +187,7 @@ def _associations(of: Mapping[str, Facts], roles: Roles) -> list[str]:
     return [
         "associations:", "  contacts:", "    match:", *(f"      - {way}" for way in ways),
         "    not_found: park  # the row waits until the contact is there; or reject, unlinked, create",
-        f"    ambiguous: {'all' if several else 'company'}", "  companies: {by: contact}",
+        f"    ambiguous: {'all' if several else 'company'}{doubtful(_SEVERAL)}", "  companies: {by: contact}",
     ]  # fmt: skip
 
 

@@ -121,7 +121,7 @@ INTERNAL = ("internal", "intern", "interno", "int")
 CALL_STATUS = {
     "answered": "COMPLETED", "completed": "COMPLETED", "connected": "COMPLETED", "call connected": "COMPLETED",
     "success": "COMPLETED", "accepted": "COMPLETED", "ok": "COMPLETED", "normal clearing": "COMPLETED", "recorded": "COMPLETED",
-    "answered call": "COMPLETED", "handled": "COMPLETED", "complete": "COMPLETED", "voicemail": "COMPLETED", "left voicemail": "COMPLETED",
+    "answered call": "COMPLETED", "handled": "COMPLETED", "complete": "COMPLETED", "voicemail": "COMPLETED", "left voicemail": "COMPLETED", "mailbox": "COMPLETED",
     "voice mail": "COMPLETED", "yes": "COMPLETED", "y": "COMPLETED", "true": "COMPLETED", "1": "COMPLETED", "t": "COMPLETED",
     "call finished": "COMPLETED", "beantwortet": "COMPLETED", "angenommen": "COMPLETED", "contestada": "COMPLETED", "picked up": "COMPLETED",
     "no answer": "NO_ANSWER", "noanswer": "NO_ANSWER", "missed": "NO_ANSWER", "unanswered": "NO_ANSWER", "abandoned": "NO_ANSWER",
@@ -136,7 +136,7 @@ CALL_STATUS = {
 }  # fmt: skip
 DISPOSITION = {
     **dict.fromkeys(("answered", "connected", "completed", "call connected", "answered call", "handled", "accepted", "picked up"), "Connected"),
-    **dict.fromkeys(("voicemail", "left voicemail", "voice mail", "left message", "vm"), "Left voicemail"),
+    **dict.fromkeys(("voicemail", "left voicemail", "voice mail", "left message", "vm", "mailbox"), "Left voicemail"),
     **dict.fromkeys(("left live message",), "Left live message"),
     **dict.fromkeys(("no answer", "noanswer", "missed", "unanswered", "missed call", "not answered", "ring no answer"), "No answer"),
     **dict.fromkeys(("busy", "user busy", "line busy"), "Busy"), **dict.fromkeys(("wrong number", "invalid number"), "Wrong number"),
