@@ -29,7 +29,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 
 import: setup ## the main job: a call log, mail and another CRM's tasks into the sandbox; or FILE=... MAPPING=...
 ifdef FILE
-	@$(ETL) run $(FILE) -m $(MAPPING) $(ARGS) $(OR_REJECTS)
+	@$(ETL) run "$(FILE)" -m "$(MAPPING)" $(ARGS) $(OR_REJECTS)
 else
 	@$(ETL) run sample_data/calls.csv -m phone-nightly $(ARGS) $(OR_REJECTS)
 	@$(ETL) run sample_data/emails.csv -m email-csv $(ARGS) $(OR_REJECTS)

@@ -246,8 +246,13 @@ def _check_rejects(checkpoint: Checkpoint, plan_: int, max_rejects: MaxRejects) 
     by_code, read = counts.rejected_by_half_one(checkpoint, plan_), counts.rows_read(checkpoint, plan_)
     rejected = sum(by_code.values())
     if max_rejects.exceeded(rejected, read):
-        reasons = ", ".join(f"{code} {n:,}" for code, n in sorted(by_code.items(), key=lambda pair: -pair[1]))
+        codes = sorted(by_code, key=lambda code: -by_code[code])
+        path, line, first = counts.an_example(checkpoint, plan_, codes[0])
+        found = f", column {first.column}" if first.column else ""
+        found += f": found {first.value!r}" if first.value else ""
         raise TooManyRejects(
-            f"{rejected:,} of {read:,} rows were rejected, more than the {max_rejects} allowed ({reasons}); nothing was sent.",
+            f"{rejected:,} of {read:,} rows were rejected, more than the {max_rejects} allowed"
+            f" ({', '.join(f'{code} {by_code[code]:,}' for code in codes)}); nothing was sent.\n"
+            f"The first {codes[0]}: {path}, line {line}{found}; {first.message}.",
             hint="Look at the reject file; then correct the file or the mapping, or allow more with --max-rejects.",
         )

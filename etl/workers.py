@@ -125,7 +125,11 @@ def warm_up(module: str) -> None:
     from multiprocessing import forkserver
 
     forkserver.set_forkserver_preload([module])
-    forkserver.ensure_running()
+    heard = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for us: who begins us ends it
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.signal(signal.SIGINT, heard)
 
 
 def in_order(

@@ -94,6 +94,14 @@ def rejected_by_half_one(checkpoint: Checkpoint, plan: int) -> dict[str, int]:
     return dict(checkpoint.rows(sql, plan))
 
 
+def an_example(checkpoint: Checkpoint, plan: int, code: str) -> tuple[str, int, Problem]:
+    """The first row of the plan's inputs whose first problem has this code: its file, its line, and the problem."""
+    sql = """SELECT path, line, problems FROM reject JOIN input ON input.id = reject.input
+        WHERE input.plan = ? AND json_extract(problems, '$[0][0]') = ? ORDER BY input.id, line LIMIT 1"""
+    [(path, line, problems)] = checkpoint.rows(sql, plan, code)
+    return path, line, Problem(*orjson.loads(problems)[0])
+
+
 def rejected_later(checkpoint: Checkpoint, code: str) -> int:
     """How many rows were refused with this code after planning: by the account, or while they waited."""
     return checkpoint.one("SELECT count(*) FROM row WHERE state = 'rejected' AND coalesce(code, 'refused') = ?", code)

@@ -39,9 +39,9 @@ def check(mapping: str, file: Path | None, *, as_json: bool) -> None:
     for warning in warnings:
         show.say(f"warning: {warning}")
     tests = f"{len(loaded.tests)} of its tests pass" if loaded.tests else "it has no tests of its own"
-    click.echo(f"{mapping}: in order; {tests}; {len(warnings)} warnings")
+    click.echo(f"{mapping}: in order; {tests}; {len(warnings)} warning{'s' * (len(warnings) != 1)}")
     if file is not None:
-        show.say(f"next: {show.program()} preview {file} -m {mapping}")
+        show.say(f"next: {show.command('preview', file, '-m', mapping)}")
 
 
 def _refuse_swapped(mapping: str, file: Path | None) -> None:

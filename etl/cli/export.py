@@ -116,5 +116,5 @@ def _tell(found: Exported, out: Path, wire: str, took_s: float, *, as_json: bool
         pairs.append(("note", f"{found.nameless:,} links lead to what has no e-mail, phone, domain or name: only ids"))
     if wire == "objects":
         pairs.append(("note", "types beside the five are shown by --api v1 only"))
-    pairs.append(("next", f"{show.program()} run {out} -m engagements   # into another account"))
+    pairs.append(("next", f"{show.command('run', out, '-m', 'engagements')}   # into another account"))
     show.last_lines(pairs)

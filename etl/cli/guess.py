@@ -92,8 +92,7 @@ def _say(found: Guess, file: Path, output: Path | None) -> None:
         ):
             show.say(f"  put {table.path.name} (columns {table.key}, {table.value}) beside {file.name}")
     name = output or "mapping.yaml"
-    program = show.program()
     if output is None:
-        show.say(f"next: {program} guess {file} -o {name}")
-    show.say(f"next: {program} check {name} {file}")
-    show.say(f"then: {program} preview {file} -m {name}")
+        show.say(f"next: {show.command('guess', file, '-o', name)}")
+    show.say(f"next: {show.command('check', name, file)}")
+    show.say(f"then: {show.command('preview', file, '-m', name)}")

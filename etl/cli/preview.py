@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
@@ -66,7 +65,7 @@ def preview(
         show.say(f"no row becomes {'a ' + kind if kind else 'an engagement'}")
     if rejects:
         path, first = rejects[0]
-        show.say(f"next: {show.program()} explain {shlex.quote(str(path))} -m {mapping} --row {first.line} says why")
+        show.say(f"next: {show.command('explain', path, '-m', mapping, '--row', first.line)}   # says why")
 
 
 def _left_out(rejects: list[tuple[Path, Reject]], skipped: Counter[str], *, several: bool) -> None:

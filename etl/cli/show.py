@@ -60,6 +60,13 @@ def program() -> str:
     return os.path.relpath(called) if os.path.basename(called) == "etl" else "python -m etl"  # noqa: PTH119 - as above
 
 
+def command(*words: object) -> str:
+    """A command of this program, to be pasted into a shell."""
+    import shlex
+
+    return f"{program()} {shlex.join(map(str, words))}"
+
+
 def say(text: str) -> None:
     """A line for people, on stderr."""
     click.echo(text, err=True)

@@ -58,6 +58,12 @@ def status(checkpoint: Path | None, *, as_json: bool) -> None:
     )
     if not left and any(f["sandbox"] for f in found):
         advice = f"{show.program()} sandbox serve   # and open its page, to see the timelines"
+    for f in found:
+        if f["planning"]:
+            click.echo(
+                f"The newest plan of {_name(f)} is being made, or was left before it was whole ({f['read']:,} rows so far):"
+                " nothing of it can be sent yet.\n"
+            )
     files = [(f"{name} of {_name(f)}", path) for f in found for name, path in f["files"].items()]
     show.last_lines([*files, ("next", advice)])
 
@@ -76,6 +82,7 @@ def _last_run(path: Path) -> Json:
         meta = dict(opened.rows("SELECT name, value FROM meta"))
         plan = opened.one("SELECT max(id) FROM plan")
         run = opened.one("SELECT max(id) FROM run WHERE plan = ?", plan) or None
+        planning = bool(opened.rows("SELECT 1 FROM plan WHERE NOT finished"))
         tally = counts.tally(opened, plan, run)
         tally.read = counts.rows_read(opened, plan)
         name = opened.rows("SELECT name FROM run WHERE id = ?", run)
@@ -86,4 +93,5 @@ def _last_run(path: Path) -> Json:
     rejects = sorted(folder.glob("rejects*.csv")) if folder else []
     found = summary.summary(tally, {f"rejects {i}" if i else "rejects": str(p) for i, p in enumerate(rejects)}, 0)
     return {"namespace": meta.get("namespace", path.stem), "portal": meta.get("portal", ""), "checkpoint": str(path),
-            "sandbox": meta.get("portal", "").startswith("sandbox"), "rows_by_state": states, "doubts": doubts, "runs": runs, **found}  # fmt: skip
+            "sandbox": meta.get("portal", "").startswith("sandbox"), "rows_by_state": states, "doubts": doubts, "runs": runs,
+            "planning": planning, **found}  # fmt: skip
