@@ -40,8 +40,8 @@ endif
 sandbox: setup ## serves the sandbox, to look at what was imported (Ctrl-C ends it)
 	@$(ETL) sandbox serve $(ARGS)
 
-test: setup ## all tests, on all cores
-	@$(PY) -m pytest --numprocesses auto --dist worksteal $(ARGS)
+test: setup ## all tests, four at a time: they wait more than they work (WORKERS=8)
+	@$(PY) -m pytest --numprocesses $(or $(WORKERS),4) --dist worksteal $(ARGS)
 
 crash: setup ## kills real loaders again and again, and compares everything (KILLS=200 WIRE=both SEED=7 RESULTS=FILE)
 	@$(PY) -m tests.crash.harness --kills $(or $(KILLS),200) --wire $(or $(WIRE),both) $(if $(SEED),--seed $(SEED)) $(if $(RESULTS),--results $(RESULTS)) $(ARGS)

@@ -20,14 +20,14 @@ _DOUBTED = "the checkpoint was not believed"
 _NOTE = "doubt"  #: in `meta`: number of the first request that was not forgotten, and the wire of those that were
 
 
-def verify(checkpoint: Checkpoint) -> None:
+def verify(checkpoint: Checkpoint, *, index: bool = True) -> None:
     """Raises `DamagedCheckpoint` where a row does not fit its seals, and `TryLater` where commits were lost.
 
-    That has the code `checkpoint_rolled_back`. Reads every row once: about 3 s for a million.
+    That has the code `checkpoint_rolled_back`. Reads every row once, and the index of keys where that is asked for.
     """
     with storage_errors(checkpoint.path):
         _check_mark(checkpoint)
-        seen = seals.look(checkpoint.db)
+        seen = seals.look(checkpoint.db, index=index)
     if seen.broken:
         lines = seals.broken_lines(checkpoint.db, 5)
         raise DamagedCheckpoint(

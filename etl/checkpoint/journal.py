@@ -71,7 +71,8 @@ def begin_run(
     lost commit may have sent is looked for through the wire that the mark beside the checkpoint names, else `wire`.
     """
     if not reconcile:
-        integrity.verify(checkpoint)
+        goes_on = bool(checkpoint.rows("SELECT 1 FROM run WHERE plan = ?", plan))
+        integrity.verify(checkpoint, index=not goes_on)  # a plan reads it, and this one was judged by the run before
     with storage_errors(checkpoint.path):
         beside = checkpoint.high_water.read() or Mark()
         checkpoint.ballast.lay_by()

@@ -93,9 +93,12 @@ BROKEN_CONTENT = f"(NOT {SOUND_CONTENT} AND state <> 'unresolved')"
 BROKEN_FATE = f"(fate_seal IS NOT {fate_seal()})"
 
 
-def look(db: sqlite3.Connection) -> Seen:
-    """Holds every row against its seals, and the index of keys against the rows: about 3 s for a million."""
+def look(db: sqlite3.Connection, *, index: bool = True) -> Seen:
+    """Holds every row against its seals (2.5 s for a million), and with `index` the index of keys against the rows (1 s)."""
     broken = f"coalesce(sum({BROKEN_CONTENT} OR {BROKEN_FATE}), 0)"
+    if not index:
+        rows, found = db.execute(f"SELECT count(*), {broken} FROM row NOT INDEXED").fetchone()
+        return Seen(rows, found, is_index_sound=True)
     rows, found, keys = db.execute(f"SELECT count(*), {broken}, {_KEYS} FROM row NOT INDEXED").fetchone()
     indexed = rows, keys
     if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'row_key'").fetchone():
