@@ -170,7 +170,7 @@ CONTROLS = {
     "an answer that did not come is sent again": (SendsAgain, None, "", None),
     "what was in flight at a start is sent again": (Protocol, journal, "begin_run", _in_flight_is_planned),
     "silence is believed without a control": (Protocol, settle, "last_created", lambda *_: None),
-    "an old copy is believed": (Mishaps, integrity, "verify", lambda _: None),
+    "an old copy is believed": (Mishaps, integrity, "verify", lambda *_, **__: None),
     "intent after the request": (Protocol, load, "dispatch", _intent_after_the_request),
 }
 if EXAMPLES:  # those that are found by some hundred examples only

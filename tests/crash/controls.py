@@ -1,6 +1,6 @@
-"""Negative controls: two loaders that lack a part of the protocol, under the same siege. It must catch them.
+"""Negative controls: loaders that lack a part of the protocol, under the same siege. It must catch them.
 
-If it finds no duplicate, the harness is too weak to say anything about the loader that has all its parts.
+If it finds nothing, the harness is too weak to say anything about the loader that has all its parts.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ class Control:
     lacks: str
     environment: dict[str, str]
     faults: tuple[str, ...]
+    breaks: str = "I2"  #: what the harness must find broken
 
 
 CONTROLS = {
@@ -35,21 +36,28 @@ CONTROLS = {
     "retry on 5xx": Control(
         "sends again what had no answer", {"RETRY": "1"}, ("error_after:p=0.2,status=500", "commit_then_reset:p=0.1")
     ),
+    "no pace": Control("sends as fast as it can", {"NO_PACE": "1"}, (), "I13"),
 }
+
+
+def found(name: str, siege: Siege) -> int:
+    """How often the siege found broken what that loader must break."""
+    breaks = CONTROLS[name].breaks
+    return siege.duplicates if breaks == "I2" else sum(text.startswith(breaks) for text in siege.wrong)
 
 
 def caught(
     folder: Path, name: str, wire: str, seed: int, *, lives: int = 20, say: Callable[[str], None] = lambda _: None
 ) -> Siege:
-    """The siege of a loader that lacks something, as soon as it has made a duplicate; or after so many lives."""
+    """The siege of a loader that lacks something, as soon as it is found out; or after so many lives."""
     control = CONTROLS[name]
     with besieged(folder, wire, seed, kills=lives, lag_s=0.05, say=say) as siege:
         siege.place.environment = control.environment
         account.strike(siege.place.url, control.faults, seed)
         siege.place.settle_s = account.settle_s(siege.place.url)
-        while not siege.duplicates and siege.lives < lives:
+        while not found(name, siege) and siege.lives < lives:
             live(siege)
-        if not siege.duplicates:
+        if not found(name, siege):
             time.sleep(LATE_S)
             siege.verify()
     return siege

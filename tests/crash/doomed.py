@@ -6,7 +6,7 @@ dies by SIGKILL when it passes that place (see points.py) for the second time, a
 Everything is woven in from here, by replacing functions before the command line is called: nothing of it is in etl/.
 
 BLIND=1 makes one that sends changes without reading first. NO_SETTLE=1 and RETRY=1 make the two loaders that must be caught: one that reads back at once and believes the first
-look, and one that sends again what had no answer. FAIL_COMMIT=N lets the Nth commit fail as a broken disk would.
+look, and one that sends again what had no answer. NO_PACE=1 makes one that keeps no limit. FAIL_COMMIT=N lets the Nth commit fail as a broken disk would.
 """
 
 from __future__ import annotations
@@ -116,6 +116,10 @@ def cripple() -> None:
         from etl import change
 
         _around(change, "judge", _unread)
+    if os.environ.get("NO_PACE"):
+        from etl.hubspot.pace import Pace
+
+        _around(Pace, "wait_s", lambda _: lambda *_: 0.0)
     if os.environ.get("RETRY"):
         from etl.hubspot import door
 

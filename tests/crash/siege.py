@@ -32,6 +32,8 @@ FAULTS = (
 )  # fmt: skip
 P = {"objects": 0.015, "v1": 0.003}
 ROWS = {"objects": (100, 500), "v1": (30, 90)}  #: by how much the export grows
+#: What the account permits: so little that loaders have to wait for it, also those that come after a kill.
+LIMIT = {"objects": "25/5s", "v1": "60/5s"}
 #: Beyond what the sandbox announces: it shares its processors with the loaders.
 SPARE_S = 0.2
 #: A run that stops by itself with one of these went wrong in a way that it told, and the next one goes on: account down, later.
@@ -82,9 +84,10 @@ class Siege:
         """Compares account and checkpoint, after the death of a life."""
         now = invariants.snapshot(self.place.checkpoint)
         self.held = account.engagements(self.place.url)
-        self.note([*invariants.standing(self.seen, now, self.held, forgot=self.forgot)])
+        asked = account.requests(self.place.url)
+        self.note([*invariants.standing(self.seen, now, self.held, forgot=self.forgot), *invariants.paced(asked)])
         if not self.forgot:
-            self.note([*invariants.counted(now, self.held, account.requests(self.place.url))])
+            self.note([*invariants.counted(now, self.held, asked)])
         self.seen = now
 
     def note(self, wrong: list[str]) -> None:
@@ -106,7 +109,15 @@ def besieged(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "work").mkdir()
     seeds(folder / "seeds")
-    options = ["--index-lag", f"{lag}", "--latency", f"{LATENCY_S}", *([] if unique else ["--no-unique-properties"])]
+    options = [
+        "--limit",
+        LIMIT[wire],
+        "--index-lag",
+        f"{lag}",
+        "--latency",
+        f"{LATENCY_S}",
+        *([] if unique else ["--no-unique-properties"]),
+    ]
     with account.sandbox(folder / "account", folder / "seeds", *options) as url:
         place = Workplace(folder / "work", url, wire)
         (place.folder / "kill.yaml").write_text(MAPPING)

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.controls import CONTROLS, caught
+from tests.crash.controls import CONTROLS, caught, found
 from tests.crash.siege import besiege, besieged
 
 SEED = int(os.environ.get("KILL_SEED", random.randrange(1 << 32)))
-SECONDS = float(os.environ.get("KILL_S", "20"))
+SECONDS = float(os.environ.get("KILL_S", "15"))
 
 
 @pytest.mark.slow
@@ -29,13 +29,13 @@ def test_a_loader_killed_again_and_again_creates_every_good_row_once(tmp_path: P
 
     assert siege.wrong == []
     assert (siege.lost, siege.duplicates, siege.misplaced) == (0, 0, 0)
-    assert siege.kills >= 2
+    assert siege.kills >= 1  # as many as the time allows; `make crash` kills hundreds
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize(("control", "wire"), [*zip(CONTROLS, ["objects", "v1"], strict=True)])
+@pytest.mark.parametrize(("control", "wire"), [*zip(CONTROLS, ["objects", "v1", "v1"], strict=True)])
 def test_a_loader_that_lacks_a_part_of_the_protocol_is_found_out(tmp_path: Path, control: str, wire: str) -> None:
     print(f"KILL_SEED={SEED}")
 
-    assert caught(tmp_path, control, wire, SEED).duplicates > 0
+    assert found(control, caught(tmp_path, control, wire, SEED)) > 0

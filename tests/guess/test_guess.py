@@ -227,7 +227,9 @@ def test_words_without_a_usual_meaning_map_to_nothing_and_are_marked(tmp_path: P
     assert "Answered: COMPLETED\n" in found.text
 
 
-def test_a_column_whose_only_repeats_are_whole_rows_is_the_key_and_what_policy_is_taken_is_marked(tmp_path: Path) -> None:
+def test_a_column_whose_only_repeats_are_whole_rows_is_the_key_and_what_policy_is_taken_is_marked(
+    tmp_path: Path,
+) -> None:
     rows = ["a-10001,2025-11-03T10:00:00Z,+12065550101", "a-10002,2025-11-03T11:00:00Z,+12065550102"]
     (tmp_path / "calls.csv").write_text("\n".join(["Call ID,Start,Phone", *rows, rows[1]]) + "\n")
 
