@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from etl.cli import options, show
-from etl.errors import MappingError, Mistake, UsageError
+from etl.errors import ContentError, MappingError, Mistake, UsageError
 
 if TYPE_CHECKING:
     from etl.mapping import Mapping
@@ -102,6 +102,28 @@ def _refused(
     error.message = f"{first}\n{error.message}".rstrip()
     error.args = (error.message,)
     return error
+
+
+def refuse_unfit(name: str, file: Path, loaded: Mapping, header: tuple[str, ...]) -> None:
+    """Raises `ContentError` where the file lacks columns that the mapping reads, `MappingError` for other clashes."""
+    from etl.mapping import check_header
+
+    mistakes = check_header(loaded, header)
+    if not mistakes:
+        return
+    check = show.command("check", name, file)
+    if strange := _not_like(name, file, loaded, header):
+        raise ContentError(strange[0], hint=strange[1], code="missing_column")
+    lacking = {each.message: each for each in reversed(mistakes) if each.code == "unknown_name"}
+    if len(lacking) < len({each.message for each in mistakes}):
+        error = MappingError(mistakes)
+        error.hint = f"Held against {file}. {error.hint}"
+        raise error
+    each_said = "; ".join(
+        f"{each.message}, which {each.place} reads ({each.hint})" for each in reversed(lacking.values())
+    )
+    hint = f"Is it the right file? If its columns have other names now, put them into the mapping; {check} shows every place."
+    raise ContentError(f"{file}, for the mapping {loaded.name}: {each_said}.", hint=hint, code="missing_column")
 
 
 def _not_like(name: str, file: Path, loaded: Mapping, header: tuple[str, ...]) -> tuple[str, str] | None:

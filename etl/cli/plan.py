@@ -95,8 +95,9 @@ def usable_mapping(
 
     Everything wrong with the mapping is raised at once.
     """
-    from etl.errors import ConfigError, MappingError
-    from etl.mapping import check_header, load
+    from etl.cli.check import refuse_unfit
+    from etl.errors import ConfigError
+    from etl.mapping import load
     from etl.read import header, inputs
 
     loaded = load(name, beside=given[0].parent, timezone=timezone, region=region)
@@ -105,10 +106,7 @@ def usable_mapping(
         raise ConfigError(f"Files that {loaded.name} reads do not say in which time zone they are.", hint=hint)
     files = inputs(given, loaded.source)
     for file in files:
-        if mistakes := check_header(loaded, header(file, loaded.source)):
-            error = MappingError(mistakes)
-            error.hint = f"Held against {file}. {error.hint}"
-            raise error
+        refuse_unfit(name, file, loaded, header(file, loaded.source))
     return loaded, files
 
 
