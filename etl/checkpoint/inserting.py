@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
+from time import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -122,11 +123,12 @@ def _statement(fields: Sequence[_Field], *, some_parked: bool) -> str:
         at += part.shape[1]
     segment, pos = f"?2 + j.key / {SEGMENT_ROWS}", f"j.key % {SEGMENT_ROWS}"
     return f"""INSERT INTO row (input, state, key, hash, line, segment, pos, type, time_ms, links, shape, wanted, reason,
-            content_seal, fate_seal)
+            content_seal, fate_seal, parked_ms)
         SELECT ?1, {either("'parked'", "'planned'")}, {cut["key"]}, {cut["hash"]}, {cut["line"]},
             {segment}, {pos}, {cut["type"]}, {cut["time_ms"]}, {either("j.value ->> 0", "j.value")},
             {cut["shape"]}, {either("j.value ->> 1", "NULL")}, {either("j.value ->> 2", "NULL")},
-            {placed(cut["base"], segment, pos)}, {either(str(new_fate_seal("parked")), str(new_fate_seal("planned")))}
+            {placed(cut["base"], segment, pos)}, {either(str(new_fate_seal("parked")), str(new_fate_seal("planned")))},
+            {either(str(int(time() * 1000)), "NULL")}
         FROM json_each(?4) AS j"""
 
 

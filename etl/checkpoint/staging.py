@@ -131,17 +131,17 @@ def finish_plan(checkpoint: Checkpoint, plan: int, *, again: bool = False, vanis
     """
     with checkpoint.transaction() as db:
         changes.plan_changes(db, plan, vanished=vanished)
-        state = f"CASE WHEN state = 'undone' AND NOT {int(again)} THEN state WHEN s.reason IS NULL THEN {_FREED} ELSE 'parked' END"
+        stays = f"state = 'undone' AND NOT {int(again)}"
+        state = f"CASE WHEN {stays} THEN state WHEN s.reason IS NULL THEN {_FREED} ELSE 'parked' END"
+        waits = f"iif({stays} OR s.reason IS NULL, NULL, coalesce(parked_ms, {int(time() * 1000)}))"
         db.execute(f"""
             UPDATE row SET hash = s.hash, input = s.input, line = s.line, segment = s.segment, pos = s.pos,
                 type = s.type, time_ms = s.time_ms, links = s.links, shape = s.shape, wanted = s.wanted,
-                reason = s.reason, content_seal = s.content_seal, code = NULL, {seals.sealed(state=state, doubts="0")}
+                reason = s.reason, content_seal = s.content_seal, code = NULL, parked_ms = {waits}, {seals.sealed(state=state, doubts="0")}
             FROM seen AS s WHERE s.row = row.id AND s.fate = 'take'""")
         db.execute(
             "UPDATE row SET input = s.input, line = s.line FROM seen AS s WHERE s.row = row.id AND s.fate = 'move'"
         )
-        db.execute("UPDATE row SET parked_ms = iif(state = 'parked', ?, NULL) WHERE (state = 'parked') = (parked_ms IS NULL)",
-                   [int(time() * 1000)])  # fmt: skip
         db.execute("UPDATE plan SET finished = 1 WHERE id = ?", [plan])
 
 

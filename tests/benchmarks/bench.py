@@ -2,7 +2,7 @@
 
 `transform` compares `etl transform` (and with `--low-memory`) with baseline_pandas.py, payload by payload and reject by
 reject. `plan` compares `etl plan` with the same script, which stages nothing; `again` is the plan of a night in which
-nothing changed. All run in turn, A B A B, so that a drift of the machine hits all, and medians are printed. A first round
+nothing changed, `changed` of one in which every hundredth row says something else. All run in turn, A B A B, so that a drift of the machine hits all, and medians are printed. A first round
 apart from these is looked at while it runs, which slows it: for CPU time and peak memory (proportional set size, sampled)
 of the process and all its helpers together.
 """
@@ -62,13 +62,16 @@ def compare(what: str, rows: int, runs: int, work: Path) -> int:
     if not source.exists():
         run([sys.executable, str(HERE / "generate.py"), str(rows), str(source)], work)
     product = product_command(what, source, work)
-    second = {"low memory": [*product, "--low-memory"]} if what == "transform" else {"again": product}
+    if what == "transform":
+        second = {"low memory": [*product, "--low-memory"]}
+    else:
+        second = {"again": product, "changed": [*product_command(what, _changed(source), work), "--update-changed"]}
     peers = {"baseline": baseline_command(source, work), what: product, **second}
     costs: dict[str, Cost] = {}
     walls_s: dict[str, list[float]] = {name: [] for name in peers}
     for turn in range(1 + runs):
         for name, command in peers.items():
-            if name == "again":
+            if name in ("again", "changed"):
                 _as_if_sent(work / "state/bench.sqlite")
             else:
                 shutil.rmtree(work / "state", ignore_errors=True)
@@ -127,11 +130,27 @@ def _started(command: list[str], work: Path) -> Iterator[subprocess.Popen[bytes]
             sys.exit(f"{' '.join(command)}\nended with {process.returncode}:\n{errors.read()[-2000:].decode()}")
 
 
+def _changed(source: Path) -> Path:
+    """The input with another text in every hundredth row, beside it."""
+    path = source.with_stem(f"{source.stem}_changed")
+    if not path.exists():
+        with source.open(newline="") as lines, path.open("w", newline="") as out:
+            rows = csv.reader(lines)
+            header = next(rows)
+            notes, writer = header.index("notes"), csv.writer(out, lineterminator="\n")
+            writer.writerow(header)
+            for number, row in enumerate(rows):
+                if number % 100 == 0 and len(row) == len(header):
+                    row[notes] += " (changed)"
+                writer.writerow(row)
+    return path
+
+
 def _as_if_sent(checkpoint: Path) -> None:
     """Lets a plan's rows pass for created (but for their seals, which planning does not look at)."""
     with closing(sqlite3.connect(checkpoint)) as db, db:
         db.execute("UPDATE row SET state = 'created', remote_id = id")
-        db.execute("UPDATE plan SET sent = 1")
+        db.execute("UPDATE plan SET sent = 1, looked = 0")
 
 
 def _family(pid: int) -> list[int]:
