@@ -40,6 +40,7 @@ class Open(NamedTuple):
     time_ms: int
     state: str
     reason: str
+    looked_for: str = ""  #: of a parked row, the words of its links
 
 
 def tally(checkpoint: Checkpoint, plan: int, run: int | None) -> Tally:
@@ -156,10 +157,18 @@ def rejected_since(checkpoint: Checkpoint, input_: int, run: int) -> Iterator[Re
 def open_rows(checkpoint: Checkpoint, states: Sequence[str]) -> Iterator[Open]:
     """The rows in one of these states, of all inputs."""
     marks = ", ".join("?" * len(states))
-    sql = f"""SELECT input.path, row.line, row.key, row.type, row.time_ms, row.state, coalesce(row.reason, '')
+    sql = f"""SELECT input.path, row.line, row.key, row.type, row.time_ms, row.state, coalesce(row.reason, ''), row.wanted
         FROM row JOIN input ON input.id = row.input WHERE row.state IN ({marks}) ORDER BY row.id"""
-    for path, line, key, *rest in checkpoint.db.execute(sql, states):
-        yield Open(path, line, key_text(key), *rest)
+    for path, line, key, type_, time_ms, state, reason, wanted in checkpoint.db.execute(sql, states):
+        looked_for = _looked_for(wanted) if state == "parked" else ""
+        yield Open(path, line, key_text(key), type_, time_ms, state, reason, looked_for)
+
+
+def _looked_for(wanted: str | None) -> str:
+    """By which words the links of a parked row are looked for: ``contacts by phone: +12065550100``."""
+    kinds = orjson.loads(wanted or "{}")
+    ways = [(kind, way) for kind in LINK_KINDS for way in kinds.get(kind, ()) if way.get("value")]
+    return "; ".join(f"{kind} by {way['by']}: {', '.join(way['value'])}" for kind, way in ways)
 
 
 def states_held(checkpoint: Checkpoint) -> set[str]:

@@ -148,7 +148,7 @@ def _reject_row(width: int, reject: Reject) -> list[str | int]:
 def _write_open(path: Path, rows: Iterable[counts.Open]) -> None:
     with whole_file(path) as out:
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(["file", "line", "key", "type", "time_utc", "state", "reason"])
+        writer.writerow(["file", "line", "key", "type", "time_utc", "state", "reason", "looked_for"])
         for row in rows:
             at = datetime.fromtimestamp(row.time_ms / 1000, UTC).isoformat()
-            writer.writerow([row.path, row.line, row.key, row.type, at, row.state, row.reason])
+            writer.writerow([row.path, row.line, row.key, row.type, at, row.state, row.reason, row.looked_for])

@@ -33,6 +33,7 @@ def test_a_parked_row_finds_its_contact_on_a_later_night(cli: Cli, url: str, wri
     write(range(3), who={1: 99})
     said = run(cli, url, "objects")
     assert (said["created"], said["parked"]) == (2, 1)
+    assert "contacts by email: c99@customer.example" in Path(said["files"]["parked"]).read_text()
     appear(url, 99)
     write([7])
     said = run(cli, url, "objects")
