@@ -8,8 +8,11 @@ limits and answers each create with what it was sent and ids:
 
 and prints records a second, CPU microseconds a record, and the ratio. The bare loop is the ceiling that HTTP sets.
 
-`--resume` times instead what a start costs after 90 % of the rows were created: to open the checkpoint, hold every row
-against its seals, and have the first batch ready.
+`--resume` times instead what a start costs after 90 % of the rows were created: first inside one process (to open the
+checkpoint, hold every row against its seals, and have the first batch ready), then `etl run` as a command against a
+sandbox, from its start to the first create that the sandbox receives.
+
+`--memory` sends a tenth of the rows, then all of them, and holds the peaks of the sending process to each other.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ import json
 import os
 import resource
 import shutil
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -47,6 +51,7 @@ def main() -> int:
     parser.add_argument("--wire", choices=("objects", "v1"), default="objects")
     parser.add_argument("--work", type=Path, help="folder for input and plan, kept (default: a temporary one)")
     parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--memory", action="store_true")
     parser.add_argument("--role", choices=("stub", "bare", "product"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.role:
@@ -54,8 +59,12 @@ def main() -> int:
     work = (options.work or Path(tempfile.mkdtemp(prefix="etl-load-"))).resolve()
     work.mkdir(parents=True, exist_ok=True)
     try:
+        if options.memory:
+            return memory(work, options.rows, options.wire)
         planned = plan_rows(work, options.rows)
-        return resume(work, planned) if options.resume else compare(work, planned, options.wire, options.runs)
+        if options.resume:
+            return resume(work, planned, work / f"calls_{options.rows}.csv", options.runs)
+        return compare(work, planned, options.wire, options.runs)
     finally:
         if not options.work:
             shutil.rmtree(work)
@@ -84,11 +93,7 @@ def compare(work: Path, planned: Path, wire: str, runs: int) -> int:
     found: dict[str, list[dict[str, float]]] = {"bare": [], "product": []}
     for _ in range(runs):
         for role, results in found.items():
-            shutil.copy(planned, work / "sending.sqlite")
-            for left in ("-wal", "-shm", ".epoch"):
-                Path(f"{work / 'sending.sqlite'}{left}").unlink(missing_ok=True)
-            with stub_process(work, wire):
-                results.append(json.loads(_role(role, work, wire)))
+            results.append(_sent(role, work, planned, wire))
     print(f"{wire:10} {'records/s':>10} {'(min-max)':>17} {'CPU us/record':>13} {'of bare':>8}")
     speeds = {role: [one["rows"] / one["wall_s"] for one in results] for role, results in found.items()}
     for role, results in found.items():
@@ -99,21 +104,35 @@ def compare(work: Path, planned: Path, wire: str, runs: int) -> int:
     return 0
 
 
-def resume(work: Path, planned: Path) -> int:
+def memory(work: Path, rows: int, wire: str) -> int:
+    """Prints the peaks at a tenth of the rows and at all of them, and their ratio."""
+    peaks = []
+    for some in (rows // 10, rows):
+        sent = _sent("product", work, plan_rows(work, some), wire)
+        peaks.append(sent["peak_mib"])
+        print(f"{wire}: {sent['rows']:>9,} records sent, peak {sent['peak_mib']:.1f} MiB", flush=True)
+    print(f"ratio {peaks[1] / peaks[0]:.3f}")
+    return 0
+
+
+def _sent(role: str, work: Path, planned: Path, wire: str) -> dict[str, float]:
+    """What one process took to send a copy of the plan to a stub."""
+    shutil.copy(planned, work / "sending.sqlite")
+    for left in ("-wal", "-shm", ".epoch"):
+        Path(f"{work / 'sending.sqlite'}{left}").unlink(missing_ok=True)
+    with stub_process(work, wire):
+        return dict(json.loads(_role(role, work, wire)))
+
+
+def resume(work: Path, planned: Path, source: Path, runs: int) -> int:
     """Times a start on a checkpoint of which nine rows in ten are created."""
-    from etl.checkpoint import journal, seals
+    from etl.checkpoint import journal
     from etl.checkpoint.store import open_checkpoint
     from etl.load import planned_batches
 
     path = work / "resumed.sqlite"
     shutil.copy(planned, path)
-    with closing(open_checkpoint(path, **MINE)) as opened:
-        created = seals.sealed(state="'created'", attempt="1", request="1", remote_id="CAST(5000000000 + id AS TEXT)")
-        with opened.transaction() as db:
-            db.execute(f"UPDATE row SET {created} WHERE id % 10")
-            db.execute("INSERT INTO request (id, run, wire, rows, sent_at) VALUES (1, 1, 'objects', 0, '')")
-        opened.high_water.advance(1, "objects")
-        rows = opened.one("SELECT count(*) FROM row")
+    rows = _create_nine_in_ten(path)
     started = time.perf_counter()
     with closing(open_checkpoint(path, **MINE)) as opened:
         opened_s = time.perf_counter() - started
@@ -121,8 +140,57 @@ def resume(work: Path, planned: Path) -> int:
         begun_s = time.perf_counter() - started
         next(planned_batches(opened, 100))
         first_s = time.perf_counter() - started
-    print(f"{rows:,} rows: opened {opened_s:.2f} s, begun {begun_s:.2f} s, first batch {first_s:.2f} s")
+    print(f"{rows:,} rows: opened {opened_s:.2f} s, begun {begun_s:.2f} s, first batch {first_s:.2f} s", flush=True)
+    with tempfile.TemporaryDirectory(dir=work) as folder:
+        taken = sorted(_commands_to_create(Path(folder), source, runs))
+    print(f"`etl run`: first create {statistics.median(taken):.2f} s after its start ({taken[0]:.2f}-{taken[-1]:.2f})")
     return 0
+
+
+def _create_nine_in_ten(path: Path) -> int:
+    """Marks the rows as a run leaves them that was killed there, seals and all; gives how many there are."""
+    from etl.checkpoint import seals
+    from etl.checkpoint.store import open_checkpoint
+
+    with closing(sqlite3.connect(path)) as db:
+        made_for = dict(db.execute("SELECT name, value FROM meta WHERE name IN ('portal', 'namespace')"))
+    created = seals.sealed(state="'created'", attempt="1", request="1", remote_id="CAST(5000000000 + id AS TEXT)")
+    with closing(open_checkpoint(path, **made_for)) as opened:
+        with opened.transaction() as db:
+            db.execute(
+                "INSERT INTO run (id, name, plan, started_at) VALUES (1, 'killed', 1, '2026-01-01T00:00:00.000Z')"
+            )
+            db.execute("INSERT INTO request (id, run, wire, rows, sent_at) VALUES (1, 1, 'objects', 0, '')")
+            db.execute(f"UPDATE row SET {created}, run = 1 WHERE id % 10")
+        opened.high_water.advance(1, "objects")
+        return int(opened.one("SELECT count(*) FROM row"))
+
+
+def _commands_to_create(work: Path, source: Path, runs: int) -> Iterator[float]:
+    """For each run the seconds from a command's start to the first create, by the sandbox's clock, which is ours."""
+    from tests.crash import account
+
+    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    quiet |= {"cwd": work, "env": {**os.environ, "HUBSPOT_TOKEN": "bench"}}
+    etl = Path(sys.executable).with_name("etl")
+    killed, checkpoint = work / "killed.sqlite", work / "command.sqlite"
+    with account.sandbox(work / "account", HERE.parent.parent / "sample_data" / "portal") as url:
+        where = [str(source), "-m", str(HERE / "calls.yaml"), "--target", url, "--checkpoint"]
+        subprocess.run([etl, "plan", *where, killed], check=True, **quiet)
+        _create_nine_in_ten(killed)
+        for _ in range(runs):
+            for end in ("", ".epoch"):
+                shutil.copy(f"{killed}{end}", f"{checkpoint}{end}")
+            newest, started = account.newest(url), time.time()
+            process = subprocess.Popen([etl, "run", *where, checkpoint], **quiet)
+            try:
+                while not (creates := [r for r in account.requests(url) if r.creates and r.number > newest]):
+                    assert process.poll() is None, "the run ended before it created anything"
+                    time.sleep(0.2)  # seldom: who asks takes time from who answers
+            finally:
+                process.terminate()
+                process.wait()
+            yield creates[0].at_ms / 1000 - started
 
 
 @contextmanager
@@ -279,8 +347,14 @@ def _cpu(work: Any) -> tuple[float, float]:
 
 
 def _print(rows: int, wall_s: float, cpu_s: float) -> int:
-    print(json.dumps({"rows": rows, "wall_s": wall_s, "cpu_s": cpu_s}))
+    print(json.dumps({"rows": rows, "wall_s": wall_s, "cpu_s": cpu_s, "peak_mib": _peak_mib()}))
     return 0
+
+
+def _peak_mib() -> float:
+    """Of this process alone: what `getrusage` gives begins with the peak of the one that started it."""
+    [line] = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:")]
+    return int(line.split()[1]) / 1024
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.crash import account
+from tests.crash.lives import wait
 from tests.crash.siege import Siege, besieged, live
 
 #: Later than the sending of what is left takes, after which a loader without the wait looks for what is in doubt.
@@ -25,6 +26,8 @@ class Control:
     environment: dict[str, str]
     faults: tuple[str, ...]
     breaks: str = "I2"  #: what the harness must find broken
+    wires: tuple[str, ...] = ("objects", "v1")
+    first: tuple[str, ...] = ("",)  #: places at which its first lives end, "" for none: they are likely to show it
 
 
 CONTROLS = {
@@ -37,6 +40,10 @@ CONTROLS = {
         "sends again what had no answer", {"RETRY": "1"}, ("error_after:p=0.2,status=500", "commit_then_reset:p=0.1")
     ),
     "no pace": Control("sends as fast as it can", {"NO_PACE": "1"}, (), "I13"),
+    "no recovery": Control(
+        "leaves in flight what was so at its start", {"NO_RECOVERY": "1"}, (), "I6", first=("create.sent", "")
+    ),
+    "by place": Control("takes results in the order of what it sent", {"BY_PLACE": "1"}, (), "I4", ("objects",)),
 }
 
 
@@ -55,6 +62,10 @@ def caught(
         siege.place.environment = control.environment
         account.strike(siege.place.url, control.faults, seed)
         siege.place.settle_s = account.settle_s(siege.place.url)
+        for place in control.first:
+            wait(siege.place.start(environment={"DOOM": place}))
+            siege.lives += 1
+            siege.verify()
         while not found(name, siege) and siege.lives < lives:
             live(siege)
         if not found(name, siege):

@@ -5,8 +5,10 @@
 dies by SIGKILL when it passes that place (see points.py) for the second time, after writing its name to DOOM_LOG.
 Everything is woven in from here, by replacing functions before the command line is called: nothing of it is in etl/.
 
-BLIND=1 makes one that sends changes without reading first. NO_SETTLE=1 and RETRY=1 make the two loaders that must be caught: one that reads back at once and believes the first
-look, and one that sends again what had no answer. NO_PACE=1 makes one that keeps no limit. FAIL_COMMIT=N lets the Nth commit fail as a broken disk would.
+These make loaders that must be caught: NO_SETTLE=1 one that reads back at once and believes the first look, RETRY=1 one
+that sends again what had no answer, NO_PACE=1 one that keeps no limit, BY_PLACE=1 one that takes results in the order in
+which it sent the rows, NO_RECOVERY=1 one that leaves what is in flight at a start as it is, BLIND=1 one that sends
+changes without reading first. FAIL_COMMIT=N lets the Nth commit fail as a broken disk would.
 """
 
 from __future__ import annotations
@@ -120,6 +122,14 @@ def cripple() -> None:
         from etl.hubspot.pace import Pace
 
         _around(Pace, "wait_s", lambda _: lambda *_: 0.0)
+    if os.environ.get("NO_RECOVERY"):
+        from etl.checkpoint import journal
+
+        _around(journal, "begin_run", _unrecovered)
+    if os.environ.get("BY_PLACE"):
+        from etl.hubspot import objects
+
+        _around(objects, "outcomes", _by_place)
     if os.environ.get("RETRY"):
         from etl.hubspot import door
 
@@ -140,6 +150,35 @@ def _unread(original: Callable[..., Any]) -> Callable[..., Any]:
         return Patch(due.remote_id, due.before, due.after) if held else original(due, held, *more, **named)
 
     return judge
+
+
+def _unrecovered(original: Callable[..., int]) -> Callable[..., int]:
+    """Leaves in flight what was so when the process started."""
+
+    def begin_run(checkpoint: Any, *given: Any, **named: Any) -> int:
+        from etl.checkpoint.seals import sealed
+
+        left = checkpoint.rows("SELECT id FROM row WHERE state = 'in_flight'")
+        run = original(checkpoint, *given, **named)
+        with checkpoint.transaction() as db:
+            in_flight = sealed(state="'in_flight'")
+            db.executemany(f"UPDATE row SET {in_flight} WHERE id = ?", left)
+        return run
+
+    return begin_run
+
+
+def _by_place(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Gives each row the id that stands at its place in the answer."""
+
+    def outcomes(keys: list[str], answer: Any) -> Any:
+        found = original(keys, answer)
+        if any(outcome.state != "created" for outcome in found):
+            return found
+        results = answer.json["results"]
+        return [outcome._replace(remote_id=str(result["id"])) for outcome, result in zip(found, results, strict=True)]
+
+    return outcomes
 
 
 def _hasty(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -97,7 +97,12 @@ def _work(folder: Path, wires: list[str], kills: int, seed: int, only: str | Non
     if only in {None, "mishaps"}:
         yield from (partial(_mishap, folder, name, wire, seed, kills) for name in MISHAPS for wire in wires)
     if only in {None, "controls"}:
-        yield from (partial(_control, folder, name, wire, seed) for name in CONTROLS for wire in wires)
+        yield from (
+            partial(_control, folder, name, wire, seed)
+            for name in CONTROLS
+            for wire in wires
+            if wire in CONTROLS[name].wires
+        )
 
 
 def _parts(kills: int) -> list[int]:

@@ -3,7 +3,7 @@
 Every check gives sentences about what is wrong, none when all is well. The numbers I1 to I16 are those of the promise:
 one fate a row, one engagement a row, no request before its intent, the right ids, and so on; see RESULTS.md. What the
 account must hold is made of the export alone: so the order and the size of batches and pages, which faults and kills
-change all the time, cannot matter unseen (I9). That a row is sent again only after two reads that missed it and one that
+change all the time, cannot matter unseen (I9; one that goes by the order of answers is found by I4). That a row is sent again only after two reads that missed it and one that
 did not (I6) is proved where time is virtual: tests/test_protocol.py.
 """
 

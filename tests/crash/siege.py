@@ -126,11 +126,15 @@ def besieged(
         yield siege
 
 
-def besiege(siege: Siege, *, until_s: float = float("inf")) -> None:
-    """Lives and kills until there were enough, or until the monotonic clock says so; then peace, and the comparison."""
+def besiege(siege: Siege, *, until_s: float = float("inf"), at_least: int = 0) -> None:
+    """Lives and kills until there were enough, or until the monotonic clock says so; then peace, and the comparison.
+
+    The clock is not heard before `at_least` were killed: how many lives a time holds, and how many of them end before
+    their kill comes, is the machine's.
+    """
     begun = time.monotonic()
     harass(siege)
-    while siege.kills < siege.wanted and time.monotonic() < until_s:
+    while siege.kills < at_least or (siege.kills < siege.wanted and time.monotonic() < until_s):
         live(siege)
     calm(siege)
     peace(siege)
