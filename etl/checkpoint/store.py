@@ -23,6 +23,8 @@ from etl.errors import ConfigError, DamagedCheckpoint, InputError, StorageError,
 
 #: Code of the `StorageError` for a full disk.
 DISK_FULL = "disk_full"
+#: SQLite's cache. Planning looks for keys all over the file; sending goes through it in order, whatever its size.
+_PLANNING_KIB, _SENDING_KIB = 64 << 10, 8 << 10
 
 
 class Checkpoint:
@@ -51,12 +53,17 @@ class Checkpoint:
 
     @contextmanager
     def hurried(self) -> Iterator[None]:
-        """Commits within survive the death of this process, but perhaps not a power cut: for work that is done again then."""
+        """Commits within survive the death of this process, but perhaps not a power cut: for work that is done again then.
+
+        They have more memory, too: keys are looked for all over the file.
+        """
         with storage_errors(self.path):
             self.db.execute("PRAGMA synchronous=NORMAL")
+            self.db.execute(f"PRAGMA cache_size=-{_PLANNING_KIB}")
             try:
                 yield
             finally:
+                self.db.execute(f"PRAGMA cache_size=-{_SENDING_KIB}")
                 self.db.execute("PRAGMA synchronous=FULL")  # the next commit makes those before it durable, too
 
     @contextmanager
@@ -98,7 +105,7 @@ def open_checkpoint(path: Path, *, portal: str, namespace: str) -> Checkpoint:
             undo.callback(db.close)
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=FULL")
-            db.execute("PRAGMA cache_size=-65536")  # 64 MiB
+            db.execute(f"PRAGMA cache_size=-{_SENDING_KIB}")
             seals.register(db)
             _create_or_check(db, path, {"format": str(FORMAT), "portal": portal, "namespace": namespace})
             undo.pop_all()
