@@ -86,16 +86,25 @@ async def _recent(door: Door, listing: Listing, place: str) -> tuple[list[Held],
 async def _modified(door: Door, listing: Listing, place: str) -> tuple[list[Held], str]:
     query = urlencode({"limit": MAX_MODIFIED_V1, "after": place or max(listing.since_ms - 1, 0)})
     answer: Json = await door.read("GET", f"{ENGAGEMENTS_V1}/modified/after?{query}", absent=(403, 404)) or {}
-    rest = str(answer.get("after") or "")
-    return _held(answer), rest if answer.get("hasMore") else ""
+    return _held(answer), further(answer, "after", place)
+
+
+def further(answer: Json, name: str, place: str) -> str:
+    """The cursor behind the page at `place`, empty at the end of the list.
+
+    One that leads to the beginning again leads to the page itself: where more is to come it is not the end.
+    """
+    if not answer.get("hasMore"):
+        return ""
+    rest = str(answer.get(name) or "0")
+    return rest if rest != "0" else place or rest
 
 
 async def _by_offset(door: Door, path: str, size: dict[str, int], place: str) -> tuple[list[Held], str]:
     """A page of a list with `offset`, which is there also where `hasMore` says that nothing follows."""
     query = urlencode({**size, "offset": place} if place else size)
     answer: Json = await door.read("GET", f"{ENGAGEMENTS_V1}/{path}?{query}", absent=(404,)) or {}
-    rest = str(answer.get("offset") or "")
-    return _held(answer), rest if answer.get("hasMore") else ""
+    return _held(answer), further(answer, "offset", place)
 
 
 def _held(answer: Json) -> list[Held]:

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from functools import partial
 from time import time
-from typing import Any, Literal, cast
+from typing import Literal, cast
 from urllib.parse import urlencode
 
 import orjson
@@ -26,6 +26,7 @@ from etl.hubspot.names import (
     MAX_PAGE_V1,
     MAX_PAGED_V1,
 )
+from etl.hubspot.paging import advancing
 from etl.hubspot.target import (
     Allowance,
     Held,
@@ -172,16 +173,23 @@ class V1Target:
         return seen
 
     async def _listed(self, path: str, size: dict[str, int]) -> AsyncIterator[Json]:
-        """The `engagement` of everything in a list. `hasMore` tells whether there is a next page: `offset` is always there."""
-        offset: Any = None
+        """The `engagement` of everything in a list, some of it more than once where a page leads to itself."""
+        place, found = "", list[Json]()
+
+        async def ask() -> Page:
+            query = urlencode({**size, "offset": place} if place else size)
+            answer: Json = await self._door.read("GET", f"{path}?{query}", absent=(404,)) or {}
+            found.extend(result["engagement"] for result in answer.get("results") or [])
+            return Page([], read_v1.further(answer, "offset", place))
+
         while True:
-            query = urlencode(size if offset is None else {**size, "offset": offset})
-            page: Json = await self._door.read("GET", f"{path}?{query}", absent=(404,)) or {}
-            for result in page.get("results") or []:
-                yield result["engagement"]
-            if not page.get("hasMore") or page.get("offset") in (None, offset):
+            found.clear()
+            page = await advancing(place, ask)
+            for engagement in found:
+                yield engagement
+            if not page.after:
                 return
-            offset = page["offset"]
+            place = page.after
 
 
 def payload(row: Engagement) -> bytes:

@@ -80,6 +80,15 @@ def test_a_page_that_leads_to_itself_is_asked_for_again(v1: V1):
     assert (page.after, pages) == ("paged:2", [])
 
 
+def test_a_first_page_that_leads_to_the_beginning_is_not_the_end(v1: V1):
+    first = {"results": [engagement(1)], "hasMore": True, "offset": 0}
+    pages = [first, {**first, "offset": 1}]
+    target = v1(lambda _: httpx.Response(200, json=pages.pop(0)))
+    page = asyncio.run(target.page(Listing()))
+    assert page.after
+    assert asyncio.run(target.page(Listing(), page.after)).after == "paged:1"
+
+
 def test_a_list_that_only_leads_to_itself_ends_the_reading(v1: V1, objects: Objects):
     """It is not taken for the end of the list: what stands behind it would be missing in silence."""
     stuck = {"results": [engagement(1)], "hasMore": True, "offset": 1}
