@@ -196,7 +196,7 @@ class Linked:
     owner_ids: pa.StringArray  #: digits, null for unassigned
     links: Mapping[LinkKind, pa.ListArray]  #: list of digits (text) a row, never null
     parked: pa.StringArray  #: why the row waits, null for a row that can be sent
-    wanted: pa.StringArray  #: the links in words as JSON, a stable text (part of the content hash)
+    wanted: pa.StringArray  #: the links in words as JSON, null for a row that can be sent
     misses: int = 0  #: words of lists that were not found while others of the same list were
 
     def __len__(self) -> int:

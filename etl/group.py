@@ -14,7 +14,6 @@ from contextlib import ExitStack
 from typing import IO, Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
@@ -88,8 +87,10 @@ def _chunk(source: str, table: pa.Table) -> Chunk:
 
 def _spill_of(names: Any, lines: NDArray[np.int64], spills: int) -> NDArray[np.int64]:
     """The spill of each row: by a hash of the group's name that is the same in every process."""
+    from pandas.util import hash_array  # few mappings group rows, and pandas takes a third of a second
+
     coded = names.dictionary_encode()
-    hashes = pd.util.hash_array(np.array(coded.dictionary.to_pylist(), dtype=object), categorize=False)
+    hashes = hash_array(np.array(coded.dictionary.to_pylist(), dtype=object), categorize=False)
     codes = pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False)
     found: NDArray[np.uint64] = np.append(hashes, np.uint64(0))[codes]
     found = np.where(codes < 0, lines.astype(np.uint64), found)

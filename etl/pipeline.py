@@ -70,8 +70,6 @@ def plan(
     files and mapping that no run has ended with is taken as it is, unless the mapping attaches files, which may have changed.
     Raises `InputError`, `ContentError` and `TooManyRejects` with nothing made sendable.
     """
-    from etl.checkpoint.folding import fold
-    from etl.partitions import of_files
     from etl.read import fingerprint, header, unchanged
 
     seals = [fingerprint(file) for file in files]
@@ -79,6 +77,9 @@ def plan(
     attached = mapping.attachments if mapping.attachments and mapping.attachments.files else None
     if attached is None and (resumed := staging.resumable_plan(checkpoint, whole)) is not None:
         return resumed
+    from etl.checkpoint.folding import fold
+    from etl.partitions import of_files
+
     number = staging.begin_plan(checkpoint, whole, mapping.digest, looking=looking)
     look_up = directory.remembered(checkpoint, ask)
     unique = _unique(mapping)

@@ -1,6 +1,6 @@
-"""Links in words: as columns, and as the JSON text that the checkpoint keeps for each row.
+"""Links in words: as columns, and as the JSON text that the checkpoint keeps of a parked row.
 
-The text is stable (part of the content hash), and it is enough to look a parked row up again in a later run.
+The text is enough to look a parked row up again in a later run.
 """
 
 from __future__ import annotations
@@ -29,6 +29,12 @@ class Wants:
 
     def __len__(self) -> int:
         return len(self.owner)
+
+    def filter(self, mask: NDArray[np.bool_]) -> Wants:
+        """What the rows want where the mask holds."""
+        rows = pa.array(mask)
+        links = {kind: tuple(w._replace(values=w.values.filter(rows)) for w in ways) for kind, ways in self.links.items()}
+        return Wants(self.owner.filter(rows), links)
 
 
 def words_of(drafts: Drafts) -> Wants:

@@ -7,6 +7,8 @@ if need be, and what it gives is plain bytes and arrays that travel well.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -18,7 +20,8 @@ from xxhash import xxh3_128_digest
 from etl.checkpoint import segments
 from etl.checkpoint.seals import content_base
 from etl.checkpoint.segments import Packed
-from etl.flow import Linked
+from etl.columns.arrays import text_bytes
+from etl.flow import Drafts, Linked
 
 KEY_BYTES = 16
 
@@ -68,8 +71,7 @@ def fold(linked: Linked, *, pack: bool) -> Folded:
     d = linked.drafts
     payloads = segments.payloads_of(linked)
     links, shapes = segments.links_text(linked.owner_ids, linked.links)
-    wanted = pc.if_else(linked.parked.is_valid(), linked.wanted, pa.scalar(None, pa.string()))
-    hashes = _hashes(payloads, linked.wanted)
+    hashes = _hashes(payloads, d)
     keys = b"".join(d.keys)
     table = segments.table_of(payloads, d.cells)
     return Folded(
@@ -80,17 +82,25 @@ def fold(linked: Linked, *, pack: bool) -> Folded:
         types=d.types,
         links=links,
         shapes=shapes,
-        wanted=wanted,
+        wanted=linked.wanted,
         reasons=linked.parked,
-        bases=content_base(_crcs(keys, hashes, d.types, links, wanted), d.times_ms),
+        bases=content_base(_crcs(keys, hashes, d.types, links, linked.wanted), d.times_ms),
         table=None if pack else table,
         packed=tuple(segments.pack(table)) if pack else (),
     )
 
 
-def _hashes(payloads: pa.StringArray, wanted: pa.StringArray) -> bytes:
-    contents = pc.cast(pc.binary_join_element_wise(payloads, wanted, "\0"), pa.binary()).to_pylist()
-    return b"".join(map(xxh3_128_digest, contents))  # no secret is kept by it: SHA-256 takes twenty times as long
+def _hashes(payloads: pa.StringArray, drafts: Drafts) -> bytes:
+    """Over payload and words, each way's words with its name; a way in which a row wants nothing does not count."""
+    pieces: list[Any] = [payloads, drafts.owner]
+    for kind, ways in drafts.wanted.items():
+        for way in ways:
+            named = f"{kind} {way.by} {way.table}", pc.binary_join(way.values, "\x1f")
+            pieces += [pc.binary_join_element_wise(*named, "\0")] if way.values.null_count else named
+    offsets, data = text_bytes(pc.binary_join_element_wise(*pieces, "\0", null_handling="skip"))
+    ends, contents = offsets.tolist(), memoryview(data)  # to make Python's own bytes of each takes twice as long
+    # no secret is kept by it: SHA-256 takes twenty times as long
+    return b"".join([xxh3_128_digest(contents[start:end]) for start, end in pairwise(ends)])
 
 
 def _crcs(

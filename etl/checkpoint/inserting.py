@@ -23,6 +23,7 @@ from etl.checkpoint import segments
 from etl.checkpoint.folding import KEY_BYTES, Folded
 from etl.checkpoint.seals import new_fate_seal, placed
 from etl.checkpoint.segments import SEGMENT_ROWS
+from etl.columns.arrays import as_mask
 
 if TYPE_CHECKING:
     from etl.checkpoint.repeats import Known
@@ -135,7 +136,9 @@ def _statement(fields: Sequence[_Field], *, some_parked: bool) -> str:
 def _texts(links: pa.StringArray, wanted: pa.StringArray, reasons: pa.StringArray) -> list[Any]:
     """Each row's links, of a parked one with its words and its reason."""
     texts: list[Any] = links.to_pylist()
-    for place in np.flatnonzero(reasons.is_valid().to_numpy(zero_copy_only=False)).tolist():
+    if reasons.null_count == len(reasons):
+        return texts
+    for place in np.flatnonzero(as_mask(reasons.is_valid())).tolist():
         texts[place] = [texts[place], wanted[place].as_py(), reasons[place].as_py()]
     return texts
 

@@ -6,7 +6,7 @@ beside it in `segment`s of some thousand rows, written once, so that a state cha
 
 from __future__ import annotations
 
-FORMAT = 5  #: raised when the tables change; another number is refused
+FORMAT = 6  #: raised when the tables or what is hashed change; another number is refused
 
 SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -44,7 +44,7 @@ CREATE TABLE segment (
 CREATE TABLE row (
   id INTEGER PRIMARY KEY,
   key BLOB NOT NULL,               -- 16 bytes
-  hash BLOB NOT NULL,              -- 16 bytes over payload and wanted links
+  hash BLOB NOT NULL,              -- 16 bytes over payload and links in words
   input INTEGER NOT NULL,          -- the last input that held it
   line INTEGER NOT NULL,
   segment INTEGER NOT NULL, pos INTEGER NOT NULL,

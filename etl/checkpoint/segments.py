@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 SEGMENT_ROWS = 4_000
 #: The column of a chunk's table that holds the payloads.
 PAYLOAD = "payload"
-_OPTIONS = pa.ipc.IpcWriteOptions(compression="zstd")
+#: Threads of Arrow's own are not worth it: each core has a process that folds.
+_OPTIONS = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)
 
 
 class Packed(NamedTuple):

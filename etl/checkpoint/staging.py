@@ -113,7 +113,7 @@ def stage(
 
 def judge_repeats(checkpoint: Checkpoint, plan: int) -> None:
     """Judges what `stage` left: rows of a first plan that repeat an earlier one are taken out, and rejected or counted."""
-    with checkpoint.transaction() as db:
+    with checkpoint.sorting(), checkpoint.transaction() as db:
         if _has_index(db):
             return
         try:

@@ -23,8 +23,10 @@ from etl.errors import ConfigError, DamagedCheckpoint, InputError, StorageError,
 
 #: Code of the `StorageError` for a full disk.
 DISK_FULL = "disk_full"
-#: SQLite's cache. Planning looks for keys all over the file; sending goes through it in order, whatever its size.
-_PLANNING_KIB, _SENDING_KIB = 64 << 10, 8 << 10
+#: SQLite's cache. Planning looks for keys all over the file; sending goes through it in order, whatever its size. What
+#: is sorted is sorted in runs as large as the cache: an index is made in half the time where these fit the processor's.
+_PLANNING_KIB, _SENDING_KIB, _SORTING_KIB = 64 << 10, 8 << 10, 2 << 10
+_SORTERS = 2  #: threads that sort such runs
 
 
 class Checkpoint:
@@ -57,14 +59,31 @@ class Checkpoint:
 
         They have more memory, too: keys are looked for all over the file.
         """
-        with storage_errors(self.path):
+        with storage_errors(self.path), self._cache(_PLANNING_KIB):
             self.db.execute("PRAGMA synchronous=NORMAL")
-            self.db.execute(f"PRAGMA cache_size=-{_PLANNING_KIB}")
             try:
                 yield
             finally:
-                self.db.execute(f"PRAGMA cache_size=-{_SENDING_KIB}")
                 self.db.execute("PRAGMA synchronous=FULL")  # the next commit makes those before it durable, too
+
+    @contextmanager
+    def sorting(self) -> Iterator[None]:
+        """An index is made within."""
+        with storage_errors(self.path), self._cache(_SORTING_KIB):
+            self.db.execute(f"PRAGMA threads={_SORTERS}")
+            try:
+                yield
+            finally:
+                self.db.execute("PRAGMA threads=0")
+
+    @contextmanager
+    def _cache(self, kib: int) -> Iterator[None]:
+        [(before,)] = self.db.execute("PRAGMA cache_size")
+        self.db.execute(f"PRAGMA cache_size=-{kib}")
+        try:
+            yield
+        finally:
+            self.db.execute(f"PRAGMA cache_size={before}")
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:

@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 #: 18 digits always fit 64 bits, and no number of these exports is longer.
 _INT = r"^[+-]?[0-9]{1,18}$"
 _NUMBER = r"^[+-]?([0-9]{1,300}(\.[0-9]{0,300})?|\.[0-9]{1,300})([eE][+-]?[0-9]{1,2})?$"
-_TRUE = pa.array(["true", "t", "yes", "y", "on", "1"])
-_FALSE = pa.array(["false", "f", "no", "n", "off", "0"])
+_TRUE = ("true", "t", "yes", "y", "on", "1")
+_FALSE = ("false", "f", "no", "n", "off", "0")
 
 
 def all_digits(texts: Any, most: int) -> Any:
@@ -34,5 +34,5 @@ def parse_numbers(texts: Any) -> Any:
 def parse_bools(texts: Any) -> Any:
     """bool; null where the text is neither yes nor no."""
     lower = pc.utf8_lower(texts)
-    judged = pc.or_(pc.is_in(lower, _TRUE), pc.is_in(lower, _FALSE))
-    return pc.if_else(judged, pc.is_in(lower, _TRUE), pa.scalar(None, pa.bool_()))
+    yes, no = pc.is_in(lower, pa.array(_TRUE)), pc.is_in(lower, pa.array(_FALSE))
+    return pc.if_else(pc.or_(yes, no), yes, pa.scalar(None, pa.bool_()))

@@ -30,7 +30,6 @@ _CLASS = np.full(256, _OTHER, np.uint8)
 _CLASS[list(b"0123456789")] = _DIGIT
 _CLASS[ord("+")] = _PLUS
 _CLASS[list(b" ().-")] = _FILLER
-_PREFIX = pa.array(["+1", "+"])
 _FEWEST_ABROAD = 5  #: digits of a `+` number, its country code with them, below which the library is asked
 
 
@@ -95,7 +94,7 @@ def plain_numbers(texts: Any, region: str | None) -> tuple[NDArray[np.bool_], An
         len(texts), pa.py_buffer(spelled.ordinals[spelled.offsets]), pa.py_buffer(spelled.digits)
     )
     plus = (eleven | abroad).astype(np.int8)  # what has its country code already
-    numbers = pc.binary_join_element_wise(_PREFIX.take(pa.array(plus)), digits, "")
+    numbers = pc.binary_join_element_wise(pa.array(["+1", "+"]).take(pa.array(plus)), digits, "")
     numbers = pc.if_else(pa.array(nanp | abroad), numbers, pa.scalar(None, pa.string()))
     return nanp | abroad | short, numbers
 
