@@ -62,7 +62,7 @@ def make_linked(
         owner_ids=pa.nulls(n, pa.string()),
         links={"contacts": pa.array(contacts or [["1"]] * n, pa.list_(pa.string()))},
         parked=pa.array(parked or [None] * n, pa.string()),
-        wanted=pa.array(['{"contacts":[]}'] * n, pa.string()),
+        wanted=pa.array(['{"contacts":[]}' if why else None for why in parked or [None] * n], pa.string()),
     )
 
 

@@ -33,7 +33,9 @@ class Wants:
     def filter(self, mask: NDArray[np.bool_]) -> Wants:
         """What the rows want where the mask holds."""
         rows = pa.array(mask)
-        links = {kind: tuple(w._replace(values=w.values.filter(rows)) for w in ways) for kind, ways in self.links.items()}
+        links = {
+            kind: tuple(w._replace(values=w.values.filter(rows)) for w in ways) for kind, ways in self.links.items()
+        }
         return Wants(self.owner.filter(rows), links)
 
 

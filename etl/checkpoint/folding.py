@@ -98,7 +98,7 @@ def _hashes(payloads: pa.StringArray, drafts: Drafts) -> bytes:
             named = f"{kind} {way.by} {way.table}", pc.binary_join(way.values, "\x1f")
             pieces += [pc.binary_join_element_wise(*named, "\0")] if way.values.null_count else named
     offsets, data = text_bytes(pc.binary_join_element_wise(*pieces, "\0", null_handling="skip"))
-    ends, contents = offsets.tolist(), memoryview(data)  # to make Python's own bytes of each takes twice as long
+    ends, contents = offsets.tolist(), data.data  # to make Python's own bytes of each takes twice as long
     # no secret is kept by it: SHA-256 takes twenty times as long
     return b"".join([xxh3_128_digest(contents[start:end]) for start, end in pairwise(ends)])
 

@@ -164,7 +164,7 @@ def test_a_damaged_segment_is_noticed_when_it_is_read(path: Path) -> None:
 
 def test_another_format_is_refused_by_its_name(path: Path) -> None:
     alter(path, "UPDATE meta SET value = '1' WHERE name = 'format'")
-    with pytest.raises(ConfigError, match="has format 1; this version of etl writes format 5"):
+    with pytest.raises(ConfigError, match="has format 1; this version of etl writes format 6"):
         begin(path)
 
 
