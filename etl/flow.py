@@ -54,6 +54,23 @@ class Reject(NamedTuple):
     key: Key = ""  #: where the row came far enough to have one
 
 
+class MaxRejects(NamedTuple):
+    """How many rows half one may refuse before nothing is sent: a share of the rows read, or a number."""
+
+    rows: int | None = None
+    share: float = 0.05
+
+    def exceeded(self, rejected: int, read: int) -> bool:
+        """Whether so many rejects of so many rows are too many."""
+        return rejected > (self.rows if self.rows is not None else self.share * read)
+
+    def __str__(self) -> str:
+        return f"{100 * self.share:g} %" if self.rows is None else f"{self.rows:,}"
+
+
+DEFAULT_MAX_REJECTS = MaxRejects()
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """Some consecutive rows of one input, everything as text.

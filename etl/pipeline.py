@@ -15,35 +15,18 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from etl.checkpoint import counts, directory, journal, staging, uploads
 from etl.checkpoint.store import Checkpoint
 from etl.errors import ConfigError, ContentError, EtlError, TooManyRejects, TryLater
-from etl.flow import TO_CREATE
+from etl.flow import DEFAULT_MAX_REJECTS, TO_CREATE, MaxRejects
 from etl.workers import ONE_CORE, Means
 
 if TYPE_CHECKING:
     from etl.flow import Outcome
     from etl.hubspot.target import Target
     from etl.mapping.model import Mapping as MappingFile
-
-
-class MaxRejects(NamedTuple):
-    """How many rows half one may refuse before nothing is sent: a share of the rows read, or a number."""
-
-    rows: int | None = None
-    share: float = 0.05
-
-    def exceeded(self, rejected: int, read: int) -> bool:
-        """Whether so many rejects of so many rows are too many."""
-        return rejected > (self.rows if self.rows is not None else self.share * read)
-
-    def __str__(self) -> str:
-        return f"{100 * self.share:g} %" if self.rows is None else f"{self.rows:,}"
-
-
-DEFAULT_MAX_REJECTS = MaxRejects()
 
 
 def plan(

@@ -13,10 +13,10 @@ from etl.associate import payload_lines
 from etl.checkpoint import counts
 from etl.checkpoint.store import open_checkpoint
 from etl.engagement import DISPOSITIONS
-from etl.flow import Json
+from etl.flow import Json, MaxRejects
 from etl.half_one import Half, half_one
 from etl.mapping import Mapping, lint, load
-from etl.pipeline import MaxRejects, plan
+from etl.pipeline import plan
 
 HEADER = ["leg", "call", "started", "seconds", "caller", "kind"]
 MAPPING = """\

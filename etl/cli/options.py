@@ -115,7 +115,7 @@ class MaxRejectsType(NumberOrShare):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The limit as the pipeline takes it."""
-        from etl.pipeline import MaxRejects
+        from etl.flow import MaxRejects
 
         if isinstance(value, MaxRejects):
             return value

@@ -14,8 +14,8 @@ from etl.cli.options import AccountOptions
 if TYPE_CHECKING:
     from etl.checkpoint.store import Checkpoint
     from etl.cli.account import Account
+    from etl.flow import MaxRejects
     from etl.mapping.model import Mapping
-    from etl.pipeline import MaxRejects
     from etl.workers import Means
 
 

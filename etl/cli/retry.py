@@ -147,7 +147,7 @@ def _planned_again(opened: Checkpoint, account: Account, asked: Asked, folder: P
     """A new plan of the rows that the newest one refused with the code; None where there are none."""
     from etl.checkpoint import counts
     from etl.cli.plan import staged, usable_mapping
-    from etl.pipeline import MaxRejects
+    from etl.flow import MaxRejects
     from etl.report.files import reject_file
     from etl.workers import ONE_CORE
 

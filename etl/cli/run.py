@@ -16,7 +16,7 @@ from etl.cli.sending import Order, carry_out, show_result
 if TYPE_CHECKING:
     from etl.checkpoint.store import Checkpoint
     from etl.cli.account import Account
-    from etl.pipeline import MaxRejects
+    from etl.flow import MaxRejects
     from etl.workers import Means
 
 
