@@ -18,7 +18,7 @@ from etl.hubspot.target import Sent, Target
 from etl.hubspot.verdicts import stopped
 
 CONNECTIONS = 10
-PAGE_ROWS = 2_000
+PAGE_ROWS = 4_000  #: as many as a segment of payloads holds, which is unpacked as a whole
 #: Sending pauses to settle when so many rows are unknown: a read-back must stay short, and v1's recent list is cut.
 MAX_UNKNOWN = 500
 _ALIKE = attrgetter("engagement.type", "doubts")
