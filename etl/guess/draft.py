@@ -12,9 +12,9 @@ from typing import NamedTuple
 from etl.guess import metadata, values
 from etl.guess.columns import Facts
 from etl.guess.head import Head
-from etl.guess.roles import Roles, rising
+from etl.guess.roles import Roles, nearly_a_key, rising
 from etl.guess.words import ACTIVITY, DIRECTION, INTERNAL, folded
-from etl.guess.written import doubtful, quoted, ref
+from etl.guess.written import comment, doubtful, quoted, ref
 
 _SEVERAL = "what to do where several contacts fit: all, oldest, park, reject, or company: the one that they share"
 NO_ZONE = "NO ZONE IS SAID BY THE FILE, and UTC is only a stand-in: give the zone of its clock, or --timezone"
@@ -41,7 +41,7 @@ def draft(head: Head, columns: Sequence[Facts], roles: Roles, choices: Choices) 
         _columns(of),
         _skips(head, of),
         _define(of, roles),
-        _key(of),
+        _key(of, columns),
         _engagement(roles, when),
         _associations(of, roles),
         _metadata(roles, when, region),
@@ -138,12 +138,14 @@ def _define(of: Mapping[str, Facts], roles: Roles) -> list[str]:
     return []
 
 
-def _key(of: Mapping[str, Facts]) -> list[str]:
+def _key(of: Mapping[str, Facts], columns: Sequence[Facts]) -> list[str]:
     key = of.get("key")
     if key is None:
-        return [
-            "# check: no column is an id of its own (each row once), so rows are told apart by all that is read of them."
-        ]
+        doubt = "no column is an id of its own (each row once), so rows are told apart by all that is read of them."
+        if near := nearly_a_key(columns):
+            twice = next(iter(near.counts))
+            doubt = f"`key: {ref(near.name)}`? As {twice} stands in several rows, rows are told apart by all that is read of them."
+        return [comment(f"# check: {doubt}")]
     name = folded(key.name)
     plain = re.search(r"(id|guid|identifier)$", name)
     doubt = "" if plain else "is this the source's own id, the same in every export?"

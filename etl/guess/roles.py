@@ -54,6 +54,15 @@ def roles_of(columns: Sequence[Facts], stem: str = "") -> Roles:
     return Roles((kind,), scores[best] >= 2 and scores[best] >= 1.4 * scores[second], of)
 
 
+def nearly_a_key(columns: Sequence[Facts]) -> Facts | None:
+    """The column that is named like an id, and would be one but for a few texts that stand in several rows."""
+    for each in columns:
+        is_named = usable_name(each.name) and any(p.fullmatch(folded(bare(each.name))) for p in _patterns("key"))
+        if is_named and each.filled == 1.0 and 0.9 * len(each.cells) <= len(each.counts) < len(each.cells):
+            return each
+    return None
+
+
 def usable_name(name: str) -> bool:
     """Whether a mapping can name the column: `$` and braces mean something else there."""
     return not (name.startswith(("$", "_etl_")) or name == "item" or re.search(r"\{[{%#]", name) or not name.strip())

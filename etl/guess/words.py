@@ -53,7 +53,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         r"(agent|user|owner|operator|rep|sales ?rep|employee|staff|host|organizer|assigned( to)?|assignee|advisor|representative|team member|handled by|created by|logged by)( ?(e ?mail|email address|mail))+",
         r"(agent|user|owner|operator|rep|assigned to|assignee|host|organizer|handled by|extension|bearbeiter|mitarbeiter|agente)( ?(name|id))?",
     ),
-    "direction": (r"(call )?(direction|richtung|direcci[oó]n|sens)( of call)?", r"(call |in ?/ ?out |inbound ?/? ?outbound )?type", r"in ?out"),
+    "direction": (r"(call )?(direction|dir|richtung|direcci[oó]n|sens)( of call)?", r"(call |in ?/ ?out |inbound ?/? ?outbound )?type", r"in ?out"),
     "status": (
         r"(call |delivery |meeting |task |event )?(status|done|result|outcome|state|disposition|answered( y n)?)",
         r"status|ergebnis|resultado|r[eé]sultat|estado|hang ?up ?cause|completed|call ?result|last ?status|resolution|reason",

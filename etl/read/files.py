@@ -22,13 +22,13 @@ from etl.read.archives import member_of, opened_member, unpacked_bytes
 from etl.read.limits import DEFAULT, Limits
 from etl.read.remote import address_of, opened_remote, state
 
-#: First bytes of files that are no text, and what they are.
-_MAGIC: tuple[tuple[bytes, str], ...] = (
-    (b"PK\x03\x04", "an Excel workbook or a ZIP archive"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
-    (b"PAR1", "a Parquet file"),
-    (b"%PDF", "a PDF"),
-    (b"SQLite format 3\x00", "an SQLite database"),
+#: First bytes of files that are no text, what they are, and the format by which a mapping reads them.
+_MAGIC: tuple[tuple[bytes, str, str], ...] = (
+    (b"PK\x03\x04", "an Excel workbook or a ZIP archive", "excel"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "excel"),
+    (b"PAR1", "a Parquet file", "parquet"),
+    (b"%PDF", "a PDF", ""),
+    (b"SQLite format 3\x00", "an SQLite database", ""),
 )
 _PIECE = 1 << 20
 _USUAL_RATIO = 10  # of text that is packed
@@ -177,8 +177,10 @@ def _kind(mode: int) -> str:
 
 def _refuse_other_formats(path: Path, head: bytes, *, packed: bool) -> None:
     """Names the format where text was expected, before its bytes give a puzzling error about encodings."""
-    found = next((name for magic, name in _MAGIC if head.startswith(magic)), "")
-    hint = "Save it as CSV (UTF-8), or set `source.format`."
+    found, format_ = next(((name, format_) for magic, name, format_ in _MAGIC if head.startswith(magic)), ("", ""))
+    hint = (
+        f"Save it as CSV (UTF-8){f', or write `format: {format_}` below `source:` of the mapping' if format_ else ''}."
+    )
     if head.startswith(_GZIP):
         found = "compressed (gzip) once more inside" if packed else "compressed (gzip)"
         hint = "Unpack it first." if packed else "Let its name end in .gz, or unpack it first."

@@ -239,6 +239,20 @@ def test_a_column_whose_only_repeats_are_whole_rows_is_the_key_and_what_policy_i
     assert "ambiguous: company  # check:" in found
 
 
+def test_a_column_that_is_the_key_but_for_one_row_is_asked_about(tmp_path: Path) -> None:
+    rows = [f"PX-{1000 + max(n, 1)},2026-03-{1 + n:02} 09:00,+1206555{100 + n:04},in,note {n}\n" for n in range(20)]
+    file = tmp_path / "calls.csv"
+    file.write_text("Ref,When,Customer number,Dir,Comment\n" + "".join(rows))
+
+    found = guess(file)
+
+    [key] = [doubt for doubt in found.doubts if doubt.startswith("key: ")]
+    assert "`key: $Ref`? As PX-1001 stands in several rows" in key
+    assert "\nkey:" not in found.text
+    assert "from: $Dir" in found.text
+    assert found.unused == ("Ref",)
+
+
 def test_columns_that_nothing_reads_are_listed() -> None:
     found = guess(FILES / "shoretel.csv")
 
