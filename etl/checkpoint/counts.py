@@ -52,9 +52,11 @@ def tally(checkpoint: Checkpoint, plan: int, run: int | None) -> Tally:
     inputs = "(SELECT id FROM input WHERE plan = ?)"
     t.already = checkpoint.one("SELECT already FROM plan WHERE id = ?", plan)
     t.changed = checkpoint.one("SELECT changed FROM plan WHERE id = ?", plan)
-    rows = _counted(checkpoint, ("state", "run IS ?", "type", "shape"), f"input IN {inputs}", run, plan)
-    for (state, mine, *_), n in rows.items():
-        fate = ("created" if mine == "1" and run else "already") if state == "created" else _FATE[state]
+    of_run = [] if run is None else [run]
+    columns = ["state", "type", "shape", *("run IS ?" for _ in of_run)]
+    rows = _counted(checkpoint, columns, f"input IN {inputs}", *of_run, plan)
+    for (state, _, _, *mine), n in rows.items():
+        fate = ("created" if mine == ["1"] else "already") if state == "created" else _FATE[state]
         setattr(t, fate, getattr(t, fate) + n)
         t.adopted += n * (state == "adopted")
         t.undone += n * (state == "undone")
@@ -68,7 +70,7 @@ def tally(checkpoint: Checkpoint, plan: int, run: int | None) -> Tally:
     t.rejected_by = dict(Counter(rejected_by_half_one(checkpoint, plan)) + refused)
     t.rejected = sum(t.rejected_by.values())
     if run is None:
-        planned = {(type_, shape): n for (state, _, type_, shape), n in rows.items() if state == "planned"}
+        planned = {(type_, shape): n for (state, type_, shape), n in rows.items() if state == "planned"}
         t.by_type, t.links = _types_and_links(planned)
     else:
         created = _counted(checkpoint, ("type", "shape"), "state = 'created' AND run = ?", run)
