@@ -27,10 +27,10 @@ RemoteId = str
 LinkKind = Literal["contacts", "companies", "deals", "tickets"]
 LINK_KINDS: tuple[LinkKind, ...] = ("contacts", "companies", "deals", "tickets")
 
-#: `adopted`: another integration had logged it, it has an id; `undone`: created once, and taken back.
 #: Why a row is parked whose contact the mapping creates.
 TO_CREATE = "its contact is to be created"
 
+#: `adopted`: another integration had logged it, it has an id; `undone`: created once, and taken back.
 State = Literal["planned", "parked", "in_flight", "unknown", "created", "rejected", "unresolved", "adopted", "undone"]
 
 

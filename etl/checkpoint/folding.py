@@ -21,7 +21,7 @@ from etl.checkpoint import segments
 from etl.checkpoint.seals import content_base
 from etl.checkpoint.segments import Packed
 from etl.columns.arrays import text_bytes
-from etl.flow import Drafts, Linked
+from etl.flow import LINK_KINDS, Drafts, Linked
 
 KEY_BYTES = 16
 
@@ -93,8 +93,8 @@ def fold(linked: Linked, *, pack: bool) -> Folded:
 def _hashes(payloads: pa.StringArray, drafts: Drafts) -> bytes:
     """Over payload and words, each way's words with its name; a way in which a row wants nothing does not count."""
     pieces: list[Any] = [payloads, drafts.owner]
-    for kind, ways in drafts.wanted.items():
-        for way in ways:
+    for kind in LINK_KINDS:
+        for way in drafts.wanted.get(kind, ()):
             named = f"{kind} {way.by} {way.table}", pc.binary_join(way.values, "\x1f")
             pieces += [pc.binary_join_element_wise(*named, "\0")] if way.values.null_count else named
     offsets, data = text_bytes(pc.binary_join_element_wise(*pieces, "\0", null_handling="skip"))

@@ -54,6 +54,12 @@ def test_the_owner_is_part_of_the_content() -> None:
     assert [old == new for old, new in zip(before, now, strict=True)] == [False, True, False]
 
 
+def test_the_order_of_the_kinds_in_the_mapping_does_not_matter() -> None:
+    both = {**_CALL, "deals": [("id", [["7"], None, None])]}
+
+    assert hashes(linked(both)) == hashes(linked(dict(reversed(both.items()))))
+
+
 def test_a_row_has_one_content_whatever_rows_are_beside_it() -> None:
     whole = linked(_CALL)
     alone = whole.head(1)  # none of its words is null, so that they are joined in another way
