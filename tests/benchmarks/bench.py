@@ -122,6 +122,7 @@ def run_watched(command: list[str], work: Path, every_s: float = 0.3) -> Cost:
 def _started(command: list[str], work: Path) -> Iterator[subprocess.Popen[bytes]]:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     environment["PYTHONPATH"] = str(HERE.parent.parent)
+    os.sync()  # who makes its data durable must not wait for what the one before left to be written
     with (work / "stderr.txt").open("w+b") as errors:
         with subprocess.Popen(command, cwd=work, env=environment, stdout=subprocess.DEVNULL, stderr=errors) as process:
             yield process
