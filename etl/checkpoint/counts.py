@@ -54,7 +54,9 @@ def tally(checkpoint: Checkpoint, plan: int, run: int | None) -> Tally:
     t.changed = checkpoint.one("SELECT changed FROM plan WHERE id = ?", plan)
     of_run = [] if run is None else [run]
     columns = ["state", "type", "shape", *("run IS ?" for _ in of_run)]
-    rows = _counted(checkpoint, columns, f"input IN {inputs}", *of_run, plan)
+    rows = (run is None and as_inserted(checkpoint)) or _counted(
+        checkpoint, columns, f"input IN {inputs}", *of_run, plan
+    )
     for (state, _, _, *mine), n in rows.items():
         fate = ("created" if mine == ["1"] else "already") if state == "created" else _FATE[state]
         setattr(t, fate, getattr(t, fate) + n)
@@ -77,6 +79,17 @@ def tally(checkpoint: Checkpoint, plan: int, run: int | None) -> Tally:
         t.by_type, t.links = _types_and_links(created)
         t.carried = _carried(checkpoint, plan, run)
     return t
+
+
+def as_inserted(checkpoint: Checkpoint) -> Counter[tuple[str, ...]]:
+    """Rows by state, type and shape, where this process has just made the checkpoint's first plan, else nothing.
+
+    Counted by what SQLite said it inserted: to read a million rows again takes a second.
+    """
+    if not checkpoint.rows("SELECT 1 FROM temp.sqlite_master WHERE name = 'inserted'"):
+        return Counter()
+    found = checkpoint.rows("SELECT state, type, shape, rows FROM temp.inserted")
+    return Counter({tuple(what): rows for *what, rows in found})
 
 
 def _count_changes(checkpoint: Checkpoint, plan: int, run: int | None, t: Tally) -> None:
@@ -175,6 +188,8 @@ def _looked_for(wanted: str | None) -> str:
 
 def states_held(checkpoint: Checkpoint) -> set[str]:
     """The states that any row is in: one look at all rows instead of one for each."""
+    if inserted := as_inserted(checkpoint):
+        return {state for state, _, _ in inserted}
     return {state for (state,) in checkpoint.rows("SELECT DISTINCT state FROM row")}
 
 

@@ -93,20 +93,31 @@ def _insert_rows(
             return column
         return column[places] if isinstance(column, np.ndarray) else column.take(pa.array(places))
 
+    types, shapes, reasons = chosen(folded.types), chosen(folded.shapes), chosen(folded.reasons)
     fields = [
         _Field("key", _rows_of(folded.keys, places)),
         _Field("hash", _rows_of(folded.hashes, places)),
         _Field("line", _digits(chosen(folded.lines), _LINE_DIGITS), "CAST({} AS INTEGER)"),
         _Field("time_ms", _digits(chosen(folded.times_ms), _TIME_DIGITS), "CAST({} AS INTEGER)"),
         _Field("base", _digits(chosen(folded.bases), _SEAL_DIGITS), "CAST({} AS INTEGER)"),
-        _text("type", chosen(folded.types)),
-        _text("shape", chosen(folded.shapes)),
+        _text("type", types),
+        _text("shape", shapes),
     ]
-    reasons = chosen(folded.reasons)
     texts = _texts(chosen(folded.links), chosen(folded.wanted), reasons)
     records = np.concatenate([field.bytes for field in fields], axis=1)
     statement = _statement(fields, some_parked=reasons.null_count < len(reasons))
-    db.execute(statement, [input_, first_segment, records.tobytes(), orjson.dumps(texts).decode()])
+    done = db.execute(statement, [input_, first_segment, records.tobytes(), orjson.dumps(texts).decode()])
+    assert done.rowcount == len(reasons), f"{done.rowcount:,} of {len(reasons):,} rows were inserted"
+    _count(db, pc.if_else(reasons.is_valid(), "parked", "planned"), types, shapes)
+
+
+def _count(db: sqlite3.Connection, states: pa.StringArray, types: pa.StringArray, shapes: pa.StringArray) -> None:
+    counted = pc.value_counts(pc.binary_join_element_wise(states, types, shapes, "|"))
+    names, rows = counted.field("values").to_pylist(), counted.field("counts").to_pylist()
+    db.executemany(
+        "INSERT INTO temp.inserted VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET rows = rows + excluded.rows",
+        [(*name.split("|"), n) for name, n in zip(names, rows, strict=True)],
+    )
 
 
 def _statement(fields: Sequence[_Field], *, some_parked: bool) -> str:

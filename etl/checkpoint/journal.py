@@ -77,6 +77,7 @@ def begin_run(
         beside = checkpoint.high_water.read() or Mark()
         checkpoint.ballast.lay_by()
     with checkpoint.transaction() as db:
+        db.execute("DROP TABLE IF EXISTS temp.inserted")  # rows are no longer as they were inserted
         lost = sealed(state="'unknown'")  # the account gave no doubtful answer: no doubt is counted
         db.execute(f"UPDATE row SET {lost}, reason = ? WHERE state = 'in_flight'", [_LOST])
         changes.doubt(db, _LOST)

@@ -113,6 +113,11 @@ DROP TABLE IF EXISTS temp.uniq;
 CREATE TEMP TABLE uniq (
   name TEXT NOT NULL, hash BLOB NOT NULL, line INTEGER NOT NULL, key BLOB NOT NULL, content BLOB NOT NULL,
   PRIMARY KEY (name, hash)) WITHOUT ROWID;
+
+-- all rows of a checkpoint's first plan as they were inserted, until a run begins; see `counts.as_inserted`
+DROP TABLE IF EXISTS temp.inserted;
+CREATE TEMP TABLE inserted (
+  state TEXT NOT NULL, type TEXT NOT NULL, shape TEXT NOT NULL, rows INTEGER NOT NULL, PRIMARY KEY (state, type, shape)) WITHOUT ROWID;
 """
 
 #: The index of keys is made after the first plan has staged its rows, and kept from then on. There is no other: reading

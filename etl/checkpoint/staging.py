@@ -115,10 +115,12 @@ def judge_repeats(checkpoint: Checkpoint, plan: int) -> None:
     """Judges what `stage` left: rows of a first plan that repeat an earlier one are taken out, and rejected or counted."""
     with checkpoint.sorting(), checkpoint.transaction() as db:
         if _has_index(db):
+            db.execute("DELETE FROM temp.inserted")  # there are others
             return
         try:
             db.execute(KEY_INDEX)
         except sqlite3.IntegrityError:  # some key stands there twice
+            db.execute("DELETE FROM temp.inserted")
             for input_, reject in repeats.judge_all(db, plan):
                 _insert_rejects(db, input_, [reject])
             db.execute(KEY_INDEX)

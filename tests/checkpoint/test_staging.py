@@ -9,7 +9,7 @@ import pytest
 from etl.checkpoint import counts, journal, segments, staging
 from etl.checkpoint.folding import fold
 from etl.checkpoint.store import Checkpoint
-from etl.flow import Outcome, Problem, Reject, key_text
+from etl.flow import Linked, Outcome, Problem, Reject, key_text
 from etl.report.files import write_run_files
 from tests.conftest import make_linked, stage_all
 
@@ -137,6 +137,35 @@ def test_a_parked_row_waits_with_its_words_and_is_planned_once_its_contact_is_th
     assert [row.engagement.links.contacts for row in due] == [("1",), ("7",), ("1",)]
     tally = balanced(checkpoint, later, run)
     assert tally.carried == {"rows": 2, "not_tried": 2}
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        pytest.param([make_linked(["a", "b"]), make_linked(["c"], types=["CALL"], contacts=[["1", "2"]])], id="plain"),
+        pytest.param([make_linked(["a", "b", "c"], parked=[None, "no contact", None])], id="some parked"),
+        pytest.param([make_linked(["a", "b"]), make_linked(["b", "a"], bodies=["body of b", "other"])], id="repeats"),
+    ],
+)
+def test_the_first_plan_is_counted_as_it_was_inserted_and_as_it_lies_there(
+    checkpoint: Checkpoint, chunks: list[Linked]
+) -> None:
+    plan = stage_all(checkpoint, *chunks)
+    tally, held = balanced(checkpoint, plan), counts.states_held(checkpoint)
+
+    checkpoint.db.execute("DROP TABLE temp.inserted")
+    assert (balanced(checkpoint, plan), counts.states_held(checkpoint)) == (tally, held)
+
+
+def test_what_was_inserted_counts_until_a_run_begins_or_another_plan(checkpoint: Checkpoint) -> None:
+    plan = stage_all(checkpoint, make_linked(["a", "b"]))
+    assert counts.as_inserted(checkpoint).total() == 2
+
+    create_all(checkpoint, plan)
+    assert not counts.as_inserted(checkpoint)
+    assert balanced(checkpoint, plan).already == 2
+    stage_all(checkpoint, make_linked(["b", "c"]))
+    assert not counts.as_inserted(checkpoint)
 
 
 def test_a_unique_column_names_the_row_that_has_the_value_already(checkpoint: Checkpoint) -> None:
