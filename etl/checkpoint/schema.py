@@ -6,7 +6,7 @@ beside it in `segment`s of some thousand rows, written once, so that a state cha
 
 from __future__ import annotations
 
-FORMAT = 6  #: raised when the tables or what is hashed change; another number is refused
+FORMAT = 7  #: raised when the tables or what is hashed change; another number is refused
 
 SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -61,6 +61,9 @@ CREATE TABLE row (
   content_seal INTEGER NOT NULL, fate_seal INTEGER NOT NULL,    -- see `seals`
   code TEXT,                       -- of errors.ROW_CODES, for a row rejected after planning by somebody else than the account
   parked_ms INTEGER);              -- since when it waits
+
+-- rows that a plan which is only looked at found here, as they were before it; see `looked`
+CREATE TABLE before_look AS SELECT * FROM row;
 
 -- what is done to rows that are in the account: by a later export (update), or to take a run back (archive, restore).
 -- From `hash` on: the content that the row is to have; once done, the content that it had before

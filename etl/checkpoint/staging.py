@@ -133,6 +133,7 @@ def finish_plan(checkpoint: Checkpoint, plan: int, *, again: bool = False, vanis
     """
     with checkpoint.transaction() as db:
         changes.plan_changes(db, plan, vanished=vanished)
+        looked.keep_as_they_were(db, plan)
         stays = f"state = 'undone' AND NOT {int(again)}"
         state = f"CASE WHEN {stays} THEN state WHEN s.reason IS NULL THEN {_FREED} ELSE 'parked' END"
         waits = f"iif({stays} OR s.reason IS NULL, NULL, coalesce(parked_ms, {int(time() * 1000)}))"

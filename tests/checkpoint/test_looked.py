@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
-from etl.checkpoint import counts, journal, staging
+from etl.checkpoint import counts, journal, seals, staging
 from etl.checkpoint.folding import fold
 from etl.checkpoint.store import Checkpoint
-from etl.flow import Linked
+from etl.flow import Linked, Outcome
 from tests.checkpoint.test_staging import create_all
 from tests.conftest import make_linked, stage_all
 
 
-def look_at(checkpoint: Checkpoint, *chunks: Linked, fingerprint: str = "looked") -> int:
+def look_at(checkpoint: Checkpoint, *chunks: Linked, fingerprint: str = "looked", again: bool = False) -> int:
     plan = staging.begin_plan(checkpoint, fingerprint, "mapping", looking=True)
     input_ = staging.add_input(checkpoint, plan, "looked.csv", ["Id", "Body"])
     pack = staging.is_empty(checkpoint)
     for chunk in chunks:
         staging.stage(checkpoint, input_, fold(chunk, pack=pack), read=len(chunk), rejects=[], skipped={})
     staging.judge_repeats(checkpoint, plan)
-    staging.finish_plan(checkpoint, plan)
+    staging.finish_plan(checkpoint, plan, again=again)
     return plan
 
 
@@ -76,8 +78,45 @@ def test_rows_that_were_there_before_it_stay(checkpoint: Checkpoint, state: str)
     plan = stage_all(checkpoint, make_linked(["c"], bodies=["c"]))
     journal.begin_run(checkpoint, "r2", plan)
 
-    assert bodies(checkpoint) == (["new", "c"] if state == "planned" else ["c"])
+    assert bodies(checkpoint) == (["old", "c"] if state == "planned" else ["c"])
     assert counts.states(checkpoint) == ({"planned": 2} if state == "planned" else {"created": 1, "planned": 1})
+
+
+def refused(checkpoint: Checkpoint) -> None:
+    """One row, sent and refused by the account."""
+    run = journal.begin_run(checkpoint, "r", stage_all(checkpoint, make_linked(["a"], bodies=["old"])))
+    [row] = journal.due(checkpoint, "planned", after=0, rows=10)
+    [request] = journal.write(checkpoint, run, [journal.Intent("objects", [row.number])], [])
+    outcome = Outcome(row.engagement.key, "rejected", "", "no such owner")
+    journal.write(checkpoint, run, [], [journal.Answer(request, [row.number], [outcome], "refused", "")])
+    journal.end_run(checkpoint, run, complete=True)
+
+
+def undone(checkpoint: Checkpoint) -> None:
+    """One row, created and taken back."""
+    create_all(checkpoint, stage_all(checkpoint, make_linked(["a"], bodies=["old"])))
+    taken_back = seals.sealed(state="'undone'", remote_id="NULL")
+    with checkpoint.transaction() as db:
+        db.execute(f"UPDATE row SET {taken_back}")
+
+
+@pytest.mark.parametrize("before", [refused, undone])
+def test_a_row_whose_fate_was_sealed_has_it_again_when_the_look_is_dropped(
+    checkpoint: Checkpoint, before: Callable[[Checkpoint], None]
+) -> None:
+    before(checkpoint)
+    was = checkpoint.rows("SELECT * FROM row")
+
+    look_at(checkpoint, make_linked(["a"], bodies=["looked at"]), again=True)
+    assert bodies(checkpoint) == ["looked at"]
+    other = journal.begin_run(checkpoint, "other", None)
+    assert (bodies(checkpoint), checkpoint.rows("SELECT * FROM row")) == ([], was)
+    journal.end_run(checkpoint, other, complete=True)
+
+    looked = look_at(checkpoint, make_linked(["a"], bodies=["looked at"]), again=True)
+    journal.begin_run(checkpoint, "taken up", looked)
+    journal.begin_run(checkpoint, "later", None)
+    assert bodies(checkpoint) == ["looked at"]
 
 
 def test_a_look_leaves_no_change_behind(checkpoint: Checkpoint) -> None:
