@@ -18,6 +18,7 @@ from unittest import mock
 import pytest
 
 from etl.checkpoint import counts, integrity, journal, seals, staging
+from etl.checkpoint.schema import FORMAT
 from etl.checkpoint.store import Checkpoint, open_checkpoint
 from etl.errors import ConfigError, DamagedCheckpoint, TryLater
 from etl.flow import Outcome, key_text
@@ -164,7 +165,7 @@ def test_a_damaged_segment_is_noticed_when_it_is_read(path: Path) -> None:
 
 def test_another_format_is_refused_by_its_name(path: Path) -> None:
     alter(path, "UPDATE meta SET value = '1' WHERE name = 'format'")
-    with pytest.raises(ConfigError, match="has format 1; this version of etl writes format 6"):
+    with pytest.raises(ConfigError, match=f"has format 1; this version of etl writes format {FORMAT}"):
         begin(path)
 
 
