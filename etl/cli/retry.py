@@ -116,7 +116,7 @@ def _rows(opened: Checkpoint, asked: Asked) -> int:
 
 
 def _newest(opened: Checkpoint) -> int:
-    return opened.one("SELECT max(id) FROM plan WHERE finished")
+    return opened.one("SELECT max(id) FROM plan WHERE finished AND NOT looked")
 
 
 def _retry(

@@ -51,6 +51,17 @@ def test_parked_rows_can_be_looked_for_at_once(cli: Cli, url: str, write: Write)
     assert len(held(url)) == 3
 
 
+def test_a_plan_that_was_only_looked_at_is_not_sent_by_a_retry(cli: Cli, url: str, write: Write):
+    write(range(3), who={1: 99})
+    run(cli, url, "objects")
+    appear(url, 99)
+    write([7, 8])
+    assert cli("plan", "in.csv", "-m", "m.yaml", "--target", url, "--json").json["not_tried"] == 2
+    said = cli("retry", "--parked", "-m", "m.yaml", "--target", url, "--json")
+    assert (said.code, said.json["not_tried"]) == (0, 0), said.err
+    assert len(held(url)) == 3
+
+
 @SHIFT
 def test_a_parked_row_expires_when_the_mapping_says_also_when_every_night_brings_it_again(
     cli: Cli, url: str, write: Write, days: float, parked: int
