@@ -9,6 +9,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
+from etl.checkpoint.counts import accepted
 from etl.checkpoint.journal import due
 from etl.checkpoint.store import Checkpoint
 from etl.dispatch import Journal, dispatch
@@ -39,7 +40,7 @@ class Sending:
     max_refused: float = 0.2  #: share of the first answers that may be refusals
     error: Exception | None = None  #: why the run cannot go on
     unknown: int = 0  #: rows whose fate became unknown in this pass
-    answered: int = 0
+    answered: int = 0  #: rows, with those of the same plan that were created before
     refused: int = 0
     noticed: str = ""
     last_doubt_s: float = float("-inf")  #: when a row last became unknown, on the loop's clock
@@ -61,6 +62,8 @@ async def load(
     unknown; raises what `sending.error` says once all answers are stored.
     """
     sending.unknown = 0
+    if sending.answered < PROBE_ROWS:  # what the account took before was mapped in the same way
+        sending.answered = max(sending.answered, accepted(checkpoint, journal.run, PROBE_ROWS))
     batches = planned_batches(checkpoint, target.max_batch, plan)
     workers = [asyncio.create_task(_work(batches, target, journal, sending)) for _ in range(CONNECTIONS)]
     try:

@@ -12,7 +12,7 @@ import pytest
 from etl import pipeline
 from etl.checkpoint import counts, journal
 from etl.checkpoint.store import Checkpoint
-from etl.errors import ConfigError, RemoteDown, TokenError, TryLater
+from etl.errors import ConfigError, RemoteDown, TokenError, TooManyRejects, TryLater
 from etl.flow import Engagement, Outcome
 from etl.hubspot.target import Sent, Verdict
 from tests.conftest import DONE, FakeAccount, make_linked, stage_all
@@ -66,6 +66,28 @@ def test_a_second_run_sends_nothing(checkpoint: Checkpoint) -> None:
 
     assert (tally.created, tally.already) == (0, 2)
     assert len(account.requests) == before
+
+
+@pytest.mark.parametrize("taken_before", [300, 0])
+def test_refusals_are_judged_with_what_the_account_took_of_the_plan_before(
+    checkpoint: Checkpoint, taken_before: int
+) -> None:
+    account = FakeAccount(max_batch=30)  # ten workers: 300 rows are under way before the first answer
+    names = [f"n{i}" for i in range(taken_before + 60)]
+    plan = stage_all(checkpoint, make_linked(names))
+    if taken_before:
+        account.gives_up_after = 1
+        with pytest.raises(RemoteDown):
+            sent(checkpoint, plan, account)
+        account.gives_up_after = 0
+    account.answer = lambda *_: Verdict("refused", "no such deal")
+
+    if not taken_before:
+        with pytest.raises(TooManyRejects, match="refused 60 of the first 60"):
+            sent(checkpoint, plan, account)
+    else:
+        _, tally = sent(checkpoint, plan, account)
+        assert (tally.already, tally.rejected) == (300, 60)
 
 
 def test_an_answer_lost_after_the_write_is_found_and_not_sent_again(checkpoint: Checkpoint) -> None:

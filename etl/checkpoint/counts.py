@@ -123,6 +123,13 @@ def rejected_later(checkpoint: Checkpoint, code: str) -> int:
     return checkpoint.one("SELECT count(*) FROM row WHERE state = 'rejected' AND coalesce(code, 'refused') = ?", code)
 
 
+def accepted(checkpoint: Checkpoint, run: int, most: int) -> int:
+    """How many rows of this run's plan are created by now, `most` at the most."""
+    inputs = "(SELECT input.id FROM input JOIN run ON run.plan = input.plan WHERE run.id = ?)"
+    created = f"SELECT 1 FROM row WHERE state = 'created' AND input IN {inputs} LIMIT ?"
+    return checkpoint.one(f"SELECT count(*) FROM ({created})", run, most)
+
+
 def rows_read(checkpoint: Checkpoint, plan: int) -> int:
     """How many rows the reader counted in the plan's inputs."""
     return checkpoint.one("SELECT sum(read) FROM input WHERE plan = ?", plan)
