@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shlex
 import signal
@@ -18,6 +17,8 @@ from etl.cli.options import SendOptions
 from etl.errors import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK, EXIT_TERMINATED, EtlError, TryLater
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop, Event
+
     from etl.checkpoint.store import Checkpoint
     from etl.cli.account import Account
     from etl.flow import Json, Outcome
@@ -113,6 +114,8 @@ def _open_rows(opened: Checkpoint, order: Order) -> int:
 
 def _send(opened: Checkpoint, account: Account, order: Order, options: SendOptions, end_s: float | None) -> int:
     """Sends what is planned; gives the exit code of a signal, 75 when the time was over, or 0."""
+    import asyncio  # here, because every command of the program imports this module
+
     from etl import pipeline
     from etl.attach import Attaching, upload_changed
     from etl.change import Changing, change
@@ -125,10 +128,10 @@ def _send(opened: Checkpoint, account: Account, order: Order, options: SendOptio
     settle_s = account.settle_s if options["settle"] is None else options["settle"]
 
     async def sending() -> int:
-        stop, closing = asyncio.Event(), asyncio.Event()
-        codes = _listen(stop, closing)
+        loop, stop, closing = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
+        codes = _listen(loop, stop, closing)
         if end_s is not None:
-            _end_in(end_s - monotonic(), settle_s, stop, closing)
+            _end_in(loop, end_s - monotonic(), settle_s, stop, closing)
         with show.progress("sending", waiting) as advance:
 
             def on_outcomes(outcomes: list[Outcome]) -> None:
@@ -154,7 +157,7 @@ def _send(opened: Checkpoint, account: Account, order: Order, options: SendOptio
     return account.runner.run(sending())
 
 
-def _listen(stop: asyncio.Event, closing: asyncio.Event) -> list[int]:
+def _listen(loop: AbstractEventLoop, stop: Event, closing: Event) -> list[int]:
     """Lets Ctrl-C and SIGTERM ask for an orderly stop; the list that is given holds the exit code once one did."""
     codes: list[int] = []
 
@@ -167,15 +170,14 @@ def _listen(stop: asyncio.Event, closing: asyncio.Event) -> list[int]:
         stop.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, on_signal, number)
+        loop.add_signal_handler(number, on_signal, number)
     return codes
 
 
-def _end_in(left_s: float, settle_s: float, stop: asyncio.Event, closing: asyncio.Event) -> None:
+def _end_in(loop: AbstractEventLoop, left_s: float, settle_s: float, stop: Event, closing: Event) -> None:
     """Stops sending early enough for what is unknown to be settled, and everything when the time is over."""
     left_s = max(0.0, left_s)
     margin_s = min(left_s / 2, 1.5 * settle_s + ANSWER_S)
-    loop = asyncio.get_running_loop()
     loop.call_later(left_s - margin_s, closing.set)
     loop.call_later(left_s, stop.set)
 
