@@ -1,4 +1,4 @@
-"""What happened to one row: found by its key, its own id in the source, or its id in the account. Reads only."""
+"""What happened to one row: found by its key, its id in the source or in the account, or its line. Reads only."""
 
 from __future__ import annotations
 
@@ -10,23 +10,45 @@ from unicodedata import normalize
 
 from etl.checkpoint.segments import load, read_cells
 from etl.checkpoint.store import Checkpoint
-from etl.flow import Json, key_bytes, key_text
+from etl.flow import Json, Problem, key_bytes, key_text
 
 _KEY = re.compile(r"[a-z2-7]{26}")
+_PLACE = re.compile(r"(.+):(\d+)", re.DOTALL)
+#: An input as it was given, or by the end of its path.
+_OF_FILE = "(path = ?1 OR substr(path, -length(?1) - 1) = '/' || ?1)"
 
 
 def find(checkpoint: Checkpoint, text: str, namespace: str = "") -> list[int]:
-    """The numbers of the rows that are meant by a key, an id of the account (also a former one), or a source key.
+    """The numbers of the rows that are meant by a key, an id of the account (also a former one), a source key, or FILE:LINE.
 
     A source key is what the mapping's `key` gives, where it is one value.
     """
-    keys = [key_bytes(text)] if _KEY.fullmatch(text) else []
-    keys.append(sha256(f"{namespace}\0{normalize('NFC', text)}".encode()).digest()[:16])  # as `transform.keys` makes it
-    found = [number for key in keys for (number,) in checkpoint.rows("SELECT id FROM row WHERE key = ?", key)]
+    sql = "SELECT id FROM row WHERE key = ?"
+    found = [number for key in _keys(text, namespace) for (number,) in checkpoint.rows(sql, key)]
     if not found and text.isdigit():
         sql = "SELECT id FROM row WHERE remote_id = ?1 UNION SELECT row FROM change WHERE remote_id = ?1"
         found = [number for (number,) in checkpoint.rows(sql, text)]
+    if not found and (place := _PLACE.fullmatch(text)):
+        sql = f"SELECT row.id FROM row JOIN input ON input.id = row.input WHERE line = ?2 AND {_OF_FILE}"
+        found = [number for (number,) in checkpoint.rows(sql, place[1], int(place[2]))]
     return list(dict.fromkeys(found))
+
+
+def refused(checkpoint: Checkpoint, text: str, namespace: str = "") -> list[Json]:
+    """The same for a row that was refused before it was planned: what the newest plan that saw it said, or nothing."""
+    place = _PLACE.fullmatch(text)
+    where = f"line = ?2 AND {_OF_FILE}" if place else "key IN (?1, ?2)"
+    values = [place[1], int(place[2])] if place else [text, key_text(_keys(text, namespace)[-1])]
+    sql = f"""SELECT key, path, line, problems, cells, raw, header FROM reject JOIN input ON input.id = reject.input
+        WHERE {where} ORDER BY reject.rowid DESC LIMIT 1"""
+    return [
+        {
+            "key": row["key"] or "", "path": row["path"], "line": row["line"], "state": "rejected", "raw": row["raw"],
+            "problems": [Problem(*each)._asdict() for each in json.loads(row["problems"])],
+            "cells": dict(zip(json.loads(row["header"]), json.loads(row["cells"]), strict=False)),
+        }
+        for row in _all(checkpoint, sql, *values)
+    ]  # fmt: skip
 
 
 def told(checkpoint: Checkpoint, number: int) -> Json:
@@ -64,6 +86,12 @@ def told(checkpoint: Checkpoint, number: int) -> Json:
         "requests": requests,
         "changes": changes,
     }
+
+
+def _keys(text: str, namespace: str) -> list[bytes]:
+    """The keys that a text may stand for: itself, and that of a source key, as `transform.keys` makes it."""
+    own = sha256(f"{namespace}\0{normalize('NFC', text)}".encode()).digest()[:16]
+    return [key_bytes(text), own] if _KEY.fullmatch(text) else [own]
 
 
 def _cells(checkpoint: Checkpoint, segment: int, pos: int) -> dict[str, str | None]:

@@ -29,7 +29,7 @@ def table(title: str, rows: Sequence[Sequence[str]], header: Sequence[str] = ())
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(title=title, box=box.SIMPLE, show_header=bool(header), title_justify="left", title_style="bold")
+    drawn = Table(box=box.SIMPLE, show_header=bool(header))
     width = max(len(row) for row in rows)
     for i in range(width):
         number = all(row[i].replace(",", "").isdigit() or not row[i] for row in rows)
@@ -38,6 +38,7 @@ def table(title: str, rows: Sequence[Sequence[str]], header: Sequence[str] = ())
         drawn.add_row(*(Text(cell) for cell in row))
     console = Console(width=None if sys.stdout.isatty() else 118)
     with console.capture() as captured:
+        console.print(Text(title, style="bold"), soft_wrap=True)  # a table's own title is as narrow as the table
         console.print(drawn)
     click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 

@@ -58,7 +58,8 @@ def nearly_a_key(columns: Sequence[Facts]) -> Facts | None:
     """The column that is named like an id, and would be one but for a few texts that stand in several rows."""
     for each in columns:
         is_named = usable_name(each.name) and any(p.fullmatch(folded(bare(each.name))) for p in _patterns("key"))
-        if is_named and each.filled == 1.0 and 0.9 * len(each.cells) <= len(each.counts) < len(each.cells):
+        again = len(each.cells) - len(each.counts)
+        if is_named and each.filled == 1.0 and 0 < again <= max(1, 0.1 * len(each.cells)) < len(each.counts):
             return each
     return None
 

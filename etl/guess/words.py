@@ -62,7 +62,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "recording": (r".*\b(recording|record ?file|audio|voicemail) ?(url|link|file)?.*", r"url|link"),
     "body": (
         r"(call |agent |meeting |internal )?(notes?|description|comments?|body|remarks?|details?|summary|text|content|message|transcript(ion)?)( ?(text|body))?",
-        r"notizen?|bemerkung(en)?|beschreibung|notas?|comentarios?|commentaires?|plain( text)?( body)?|text ?body",
+        r"notiz(en)?|bemerkung(en)?|beschreibung|notas?|comentarios?|commentaires?|plain( text)?( body)?|text ?body",
         r".*\b(notes?|comments?|description|memo|wrap ?up)\b.*",
     ),
     "html": (r"(body |message )?html( ?body)?",),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tests.change.conftest import Cli, Write, held
 from tests.change.test_undo import undo
 from tests.change.test_update import WIRES, run
@@ -52,3 +54,20 @@ def test_status_names_the_runs(cli: Cli, url: str, write: Write):
     [runs] = [found["runs"] for found in cli("status", "--json").json["checkpoints"]]
     assert [one["created"] for one in runs] == [2]
     assert undo(cli, url, "objects", runs[0]["run"])["archive"] == {"CALL": 2}
+
+
+def test_a_line_of_the_file_is_found_whether_its_row_was_sent_or_refused(cli: Cli, url: str, write: Write):
+    write(range(3), who={1: 99})
+    Path("m.yaml").write_text(Path("m.yaml").read_text().replace("park, park_for: 2d", "reject"))
+    run(cli, url, "objects", "--max-rejects", "100%", code=3)
+
+    [sent] = cli("show", "in.csv:2", "--json").json["records"]
+    assert (sent["state"], sent["line"]) == ("created", 2)
+    [refused] = cli("show", "in.csv:3", "--json").json["records"]
+    assert (refused["state"], [each["code"] for each in refused["problems"]]) == ("rejected", ["not_found"])
+    assert refused["cells"] == {**sent["cells"], **refused["cells"]}
+    assert cli("show", "1", "--json").json["records"] == [refused]
+    said = cli("show", f"{Path('in.csv').absolute().parent.name}/in.csv:3")
+    assert said.code == 66
+    assert "not_found" in cli("show", "in.csv:3").out
+    assert cli("show", "in.csv:99").code == 66

@@ -253,6 +253,17 @@ def test_a_column_that_is_the_key_but_for_one_row_is_asked_about(tmp_path: Path)
     assert found.unused == ("Ref",)
 
 
+def test_a_small_file_s_key_may_stand_twice_once_and_german_notes_are_the_body(tmp_path: Path) -> None:
+    rows = [f"A-{max(n, 1)};0{1 + n}.11.2026 14:05;(206) 555-010{n};Text {n}\n" for n in range(6)]
+    file = tmp_path / "anrufe.csv"
+    file.write_text("Anruf-ID;Zeitpunkt;An;Notiz\n" + "".join(rows))
+
+    found = guess(file)
+
+    assert any("`key: $Anruf-ID`? As A-1 stands" in doubt for doubt in found.doubts)
+    assert "body: {from: $Notiz" in found.text
+
+
 def test_columns_that_nothing_reads_are_listed() -> None:
     found = guess(FILES / "shoretel.csv")
 
