@@ -96,20 +96,22 @@ BROKEN_FATE = f"(fate_seal IS NOT {fate_seal()})"
 def look(db: sqlite3.Connection, *, index: bool = True) -> Seen:
     """Holds every row against its seals (2.5 s for a million), and with `index` the index of keys against the rows (1 s)."""
     broken = f"coalesce(sum({BROKEN_CONTENT} OR {BROKEN_FATE}), 0)"
+    [aside] = db.execute(f"SELECT {broken} FROM before_look").fetchone()  # they will be rows again
     if not index:
         rows, found = db.execute(f"SELECT count(*), {broken} FROM row NOT INDEXED").fetchone()
-        return Seen(rows, found, is_index_sound=True)
+        return Seen(rows, found + aside, is_index_sound=True)
     rows, found, keys = db.execute(f"SELECT count(*), {broken}, {_KEYS} FROM row NOT INDEXED").fetchone()
     indexed = rows, keys
     if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'row_key'").fetchone():
         indexed = db.execute(f"SELECT count(*), {_KEYS} FROM row INDEXED BY row_key").fetchone()
-    return Seen(rows, found, indexed == (rows, keys))
+    return Seen(rows, found + aside, indexed == (rows, keys))
 
 
 def broken_lines(db: sqlite3.Connection, most: int) -> list[str]:
     """Where the first rows that do not fit their seals came from: ``path:line``."""
     found = db.execute(
-        f"""SELECT coalesce(path, '?') || ':' || line FROM row LEFT JOIN input ON input.id = row.input
+        f"""SELECT coalesce(path, '?') || ':' || line
+            FROM (SELECT * FROM row UNION ALL SELECT * FROM before_look) AS row LEFT JOIN input ON input.id = row.input
             WHERE {BROKEN_CONTENT} OR {BROKEN_FATE} LIMIT ?""", [most]
     )  # fmt: skip
     return [str(place) for (place,) in found]

@@ -9,6 +9,7 @@ import pytest
 from etl.checkpoint import counts, journal, seals, staging
 from etl.checkpoint.folding import fold
 from etl.checkpoint.store import Checkpoint
+from etl.errors import DamagedCheckpoint
 from etl.flow import Linked, Outcome
 from tests.checkpoint.test_staging import create_all
 from tests.conftest import make_linked, stage_all
@@ -117,6 +118,15 @@ def test_a_row_whose_fate_was_sealed_has_it_again_when_the_look_is_dropped(
     journal.begin_run(checkpoint, "taken up", looked)
     journal.begin_run(checkpoint, "later", None)
     assert bodies(checkpoint) == ["looked at"]
+
+
+def test_damage_to_what_is_kept_aside_is_noticed(checkpoint: Checkpoint) -> None:
+    stage_all(checkpoint, make_linked(["a"], bodies=["owed"]))
+    look_at(checkpoint, make_linked(["a"], bodies=["looked at"]))
+    checkpoint.db.execute("UPDATE before_look SET links = '|666|||'")
+
+    with pytest.raises(DamagedCheckpoint, match=r"in\.csv:2"):
+        journal.begin_run(checkpoint, "r", None)
 
 
 def test_a_look_leaves_no_change_behind(checkpoint: Checkpoint) -> None:
