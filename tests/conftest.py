@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -156,7 +157,17 @@ def sandbox_process(folder: Path, *arguments: str, more: Mapping[str, str] | Non
     for name, text in {**SEEDS, **(more or {})}.items():
         (folder / "seeds" / name).write_text(text)
     ready = folder / "ready.json"
-    command = ["--db", folder / "db.sqlite", "--seed-data", folder / "seeds", "--ready-file", ready, *arguments]
+    command = [
+        "--db",
+        folder / "db.sqlite",
+        "--seed-data",
+        folder / "seeds",
+        "--ready-file",
+        ready,
+        "--parent-pid",
+        os.getpid(),
+        *arguments,
+    ]  # it ends with the tests, however they end
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([sys.executable, "-m", "etl.sandbox", *map(str, command)], stdout=log, stderr=log)
     try:

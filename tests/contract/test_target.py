@@ -98,7 +98,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
     for name, text in SEED.items():
         (seed / name).write_text(text)
     command = [sys.executable, "-m", "etl.sandbox", "--port", "0", "--db", str(folder / "db.sqlite"),
-               "--seed-data", str(seed), "--ready-file", str(ready), "--index-lag", "0.2", *switches]  # fmt: skip
+               "--seed-data", str(seed), "--ready-file", str(ready), "--index-lag", "0.2", "--parent-pid", str(os.getpid()), *switches]  # fmt: skip
     with subprocess.Popen(command) as process:
         try:
             url = _url(ready, process)
