@@ -11,6 +11,7 @@ from typing import Any
 
 from etl.checkpoint.counts import accepted
 from etl.checkpoint.journal import due
+from etl.checkpoint.segments import SEGMENT_ROWS
 from etl.checkpoint.store import Checkpoint
 from etl.dispatch import Journal, dispatch
 from etl.errors import TooManyRejects
@@ -19,7 +20,7 @@ from etl.hubspot.target import Sent, Target
 from etl.hubspot.verdicts import stopped
 
 CONNECTIONS = 10
-PAGE_ROWS = 4_000  #: as many as a segment of payloads holds, which is unpacked as a whole
+PAGE_ROWS = SEGMENT_ROWS  #: a segment of payloads is unpacked as a whole
 #: Sending pauses to settle when so many rows are unknown: a read-back must stay short, and v1's recent list is cut.
 MAX_UNKNOWN = 500
 _ALIKE = attrgetter("engagement.type", "doubts")

@@ -36,18 +36,17 @@ def find(checkpoint: Checkpoint, text: str, namespace: str = "") -> list[int]:
 
 def refused(checkpoint: Checkpoint, text: str, namespace: str = "") -> list[Json]:
     """The same for a row that was refused before it was planned: what the newest plan that saw it said, or nothing."""
-    place = _PLACE.fullmatch(text)
-    where = f"line = ?2 AND {_OF_FILE}" if place else "key IN (?1, ?2)"
-    values = [place[1], int(place[2])] if place else [text, key_text(_keys(text, namespace)[-1])]
+    path, line = place.groups() if (place := _PLACE.fullmatch(text)) else (None, None)
+    own = key_text(_keys(text, namespace)[-1])
     sql = f"""SELECT key, path, line, problems, cells, raw, header FROM reject JOIN input ON input.id = reject.input
-        WHERE {where} ORDER BY reject.rowid DESC LIMIT 1"""
+        WHERE key IN (?3, ?4) OR (line = CAST(?2 AS INTEGER) AND {_OF_FILE}) ORDER BY reject.rowid DESC LIMIT 1"""
     return [
         {
             "key": row["key"] or "", "path": row["path"], "line": row["line"], "state": "rejected", "raw": row["raw"],
             "problems": [Problem(*each)._asdict() for each in json.loads(row["problems"])],
             "cells": dict(zip(json.loads(row["header"]), json.loads(row["cells"]), strict=False)),
         }
-        for row in _all(checkpoint, sql, *values)
+        for row in _all(checkpoint, sql, path, line, text, own)
     ]  # fmt: skip
 
 

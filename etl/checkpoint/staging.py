@@ -114,16 +114,16 @@ def stage(
 def judge_repeats(checkpoint: Checkpoint, plan: int) -> None:
     """Judges what `stage` left: rows of a first plan that repeat an earlier one are taken out, and rejected or counted."""
     with checkpoint.sorting(), checkpoint.transaction() as db:
-        if _has_index(db):
-            db.execute("DELETE FROM temp.inserted")  # there are others
-            return
-        try:
-            db.execute(KEY_INDEX)
-        except sqlite3.IntegrityError:  # some key stands there twice
-            db.execute("DELETE FROM temp.inserted")
-            for input_, reject in repeats.judge_all(db, plan):
-                _insert_rejects(db, input_, [reject])
-            db.execute(KEY_INDEX)
+        if not _has_index(db):
+            try:
+                db.execute(KEY_INDEX)
+            except sqlite3.IntegrityError:  # some key stands there twice
+                for input_, reject in repeats.judge_all(db, plan):
+                    _insert_rejects(db, input_, [reject])
+                db.execute(KEY_INDEX)
+            else:
+                return
+        db.execute("DELETE FROM temp.inserted")  # there are other rows, or fewer
 
 
 def finish_plan(checkpoint: Checkpoint, plan: int, *, again: bool = False, vanished: bool = False) -> None:

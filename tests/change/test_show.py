@@ -71,3 +71,14 @@ def test_a_line_of_the_file_is_found_whether_its_row_was_sent_or_refused(cli: Cl
     assert said.code == 66
     assert "not_found" in cli("show", "in.csv:3").out
     assert cli("show", "in.csv:99").code == 66
+
+
+def test_a_refused_row_whose_own_id_looks_like_a_line_is_found_by_it(cli: Cli, url: str, write: Write):
+    write(range(3), who={1: 99})
+    Path("m.yaml").write_text(Path("m.yaml").read_text().replace("park, park_for: 2d", "reject"))
+    rows = Path("in.csv").read_text().splitlines()
+    Path("in.csv").write_text("\n".join([rows[0], rows[1], f"A:{rows[2]}", rows[3]]) + "\n")
+    run(cli, url, "objects", "--max-rejects", "100%", code=3)
+
+    [refused] = cli("show", "A:1", "--json").json["records"]
+    assert (refused["state"], refused["line"]) == ("rejected", 3)
