@@ -120,6 +120,17 @@ def test_a_row_whose_fate_was_sealed_has_it_again_when_the_look_is_dropped(
     assert bodies(checkpoint) == ["looked at"]
 
 
+def test_what_a_look_kept_is_forgotten_by_the_run_that_takes_it_up(checkpoint: Checkpoint) -> None:
+    stage_all(checkpoint, make_linked(["a"], bodies=["owed"]))
+    create_all(checkpoint, look_at(checkpoint, make_linked(["a"], bodies=["looked at"])))
+    assert counts.states(checkpoint) == {"created": 1}
+
+    look_at(checkpoint, make_linked(["b"]), fingerprint="another")
+    journal.begin_run(checkpoint, "other", None)
+
+    assert counts.states(checkpoint) == {"created": 1}
+
+
 def test_damage_to_what_is_kept_aside_is_noticed(checkpoint: Checkpoint) -> None:
     stage_all(checkpoint, make_linked(["a"], bodies=["owed"]))
     look_at(checkpoint, make_linked(["a"], bodies=["looked at"]))
